@@ -1,0 +1,31 @@
+// SIGINT, SIGTERM and SIGHUP: the first asks the work to end cleanly, the second ends the process at once.
+
+import { HoldfastError } from "@holdfast/repository";
+import { exitCodes } from "./exit-codes.ts";
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Aborts `signal` with an `interrupted` error. Disposing takes the handlers away again. */
+export class Interruption implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #handler = (name: NodeJS.Signals): void => {
+    if (this.#controller.signal.aborted) process.exit(exitCodes.interrupted);
+    this.abort(new HoldfastError("interrupted", `interrupted by ${name}`));
+  };
+
+  constructor() {
+    for (const name of signals) process.on(name, this.#handler);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  abort(reason: HoldfastError): void {
+    this.#controller.abort(reason);
+  }
+
+  [Symbol.dispose](): void {
+    for (const name of signals) process.off(name, this.#handler);
+  }
+}

@@ -1,0 +1,23 @@
+// What `holdfast` and `holdfast repo` say when nothing else was asked.
+
+export const overview = `
+A first backup, and back:
+  $ export RESTIC_REPOSITORY=/srv/backups RESTIC_PASSWORD_FILE=/etc/holdfast/key
+  $ holdfast repo init
+  $ holdfast repo backup /etc /home
+  $ holdfast repo snapshots
+  $ holdfast repo restore latest --target /tmp/restored
+
+Repositories are restic's: \`restic\` reads and writes them as well.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partial, 10 no repository, 11 locked,
+12 wrong password, 130 interrupted.
+`;
+
+export const repoOverview = `
+The repository and its password come from options or from the environment:
+  RESTIC_REPOSITORY, RESTIC_REPOSITORY_FILE, RESTIC_PASSWORD, RESTIC_PASSWORD_FILE,
+  RESTIC_PASSWORD_COMMAND, RESTIC_KEY_HINT, RESTIC_CACHE_DIR, RESTIC_CACERT, RESTIC_HOST,
+  RESTIC_REST_USERNAME, RESTIC_REST_PASSWORD, RESTIC_PROGRESS_FPS
+
+Options may stand before the verb or behind it. \`holdfast repo VERB --help\` says more of each.
+`;

@@ -1,0 +1,96 @@
+// The commands and their options, with commander. Only the verb that is meant is loaded.
+
+import { Command, CommanderError } from "commander";
+import type { Verb } from "./context.ts";
+import { addGlobalOptions } from "./global-options.ts";
+import { overview, repoOverview } from "./overview.ts";
+
+/** A verb with what stands on the command line for it. */
+export interface Invocation {
+  readonly verb: Verb;
+  readonly words: readonly string[];
+  readonly options: object;
+  readonly globals: object;
+}
+
+interface VerbEntry {
+  readonly name: string;
+  /** What stands behind the name in help texts. */
+  readonly usage: string;
+  readonly summary: string;
+  readonly load: () => Promise<Verb>;
+}
+
+const repoVerbs: readonly VerbEntry[] = [
+  { name: "init", usage: "", summary: "make a new repository", load: async () => (await import("./repo/init.ts")).init },
+  { name: "backup", usage: "[path...]", summary: "store files, or a stream, as a new snapshot", load: async () => (await import("./repo/backup.ts")).backupVerb },
+  { name: "snapshots", usage: "[snapshot...]", summary: "list the snapshots", load: async () => (await import("./repo/snapshots.ts")).snapshots },
+  { name: "ls", usage: "<snapshot> [folder...]", summary: "list the files of a snapshot", load: async () => (await import("./repo/ls.ts")).ls },
+  { name: "restore", usage: "<snapshot>", summary: "bring the files of a snapshot back into a folder", load: async () => (await import("./repo/restore.ts")).restoreVerb },
+  { name: "dump", usage: "<snapshot> <path>", summary: "print a file, or a folder as an archive", load: async () => (await import("./repo/dump.ts")).dumpVerb },
+  { name: "diff", usage: "<snapshot> <snapshot>", summary: "show what differs between two snapshots", load: async () => (await import("./repo/diff.ts")).diffVerb },
+  { name: "check", usage: "", summary: "look for damage", load: async () => (await import("./repo/check.ts")).checkVerb },
+  { name: "cat", usage: "<kind> [id]", summary: "print what the repository holds inside", load: async () => (await import("./repo/cat.ts")).cat },
+  { name: "list", usage: "<kind>", summary: "list blobs, packs, index files, snapshots, keys or locks", load: async () => (await import("./repo/list.ts")).list },
+  { name: "stats", usage: "[snapshot...]", summary: "count files, blobs and bytes", load: async () => (await import("./repo/stats.ts")).statsVerb },
+  { name: "key", usage: "<list|add|remove|passwd> [id]", summary: "manage the passwords", load: async () => (await import("./repo/key.ts")).key },
+  { name: "unlock", usage: "", summary: "remove locks that dead processes left behind", load: async () => (await import("./repo/unlock.ts")).unlockVerb },
+];
+
+export interface ProgramParts {
+  readonly words: readonly string[];
+  readonly version: string;
+  readonly stdout: { write(text: string): unknown };
+}
+
+/**
+ * Parses the command line; null where a help text or the version was printed instead. Throws CommanderError.
+ * What stands behind `--` is never taken for an option.
+ */
+export async function parseCommandLine(parts: ProgramParts): Promise<Invocation | null> {
+  const dashes = parts.words.indexOf("--");
+  const words = dashes < 0 ? parts.words : parts.words.slice(0, dashes);
+  const behindDashes = dashes < 0 ? [] : parts.words.slice(dashes + 1);
+  const program = new Command("holdfast");
+  let invocation: Invocation | undefined;
+  program
+    .description("Backups that prove they restore.")
+    .version(parts.version, "--version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => parts.stdout.write(text), writeErr: () => {}, outputError: () => {} })
+    .addHelpText("after", overview);
+  const repo = program.command("repo").summary("work on one repository").description("Work on one repository, with the verbs and options of restic.");
+  addGlobalOptions(repo);
+  repo.addHelpText("after", repoOverview);
+  for (const entry of repoVerbs) {
+    const command = repo.command(entry.name).usage(`[options] ${entry.usage}`.trim()).summary(entry.summary).description(entry.summary);
+    command.configureHelp({ showGlobalOptions: true }).allowExcessArguments().argument("[words...]");
+    // The word may be a path or a value of the same name: then one verb too many is loaded, and no harm done.
+    if (!words.includes(entry.name)) continue;
+    const verb = await entry.load();
+    verb.describe(command);
+    command.action(() => {
+      invocation = { verb, words: [...command.args, ...behindDashes], options: command.opts(), globals: repo.opts() };
+    });
+  }
+  try {
+    await program.parseAsync(spreadVerbosity(words), { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Without a verb: the overview is the answer.
+    if (error.code === "commander.help") (words[0] === "repo" ? repo : program).outputHelp();
+    else if (error.exitCode !== 0) throw error;
+    return null;
+  }
+  return invocation ?? null;
+}
+
+/** `--verbose=2` is `-v -v`. */
+function spreadVerbosity(words: readonly string[]): string[] {
+  return words.flatMap((word) => {
+    const level = /^--verbose=([0-9])$/.exec(word)?.[1];
+    return level === undefined ? [word] : Array.from({ length: Number(level) }, () => "--verbose");
+  });
+}

@@ -1,0 +1,169 @@
+// Which snapshots are meant: `latest`, the beginning of an id, filters by host, tag and path, and groups.
+
+import { resolve } from "node:path";
+import { HoldfastError, parseTime } from "@holdfast/repository";
+
+/** What choosing needs to know of a snapshot. */
+export interface SnapshotFacts {
+  readonly id: string;
+  /** RFC 3339. */
+  readonly time: string;
+  readonly hostname: string;
+  readonly paths: readonly string[];
+  readonly tags: readonly string[];
+}
+
+export interface SnapshotFilter {
+  /** Any of them; empty for all. */
+  readonly hosts: readonly string[];
+  /** Any of the lists, each of which needs all its tags; the tag "" stands for "without tags". */
+  readonly tags: readonly (readonly string[])[];
+  /** All of them. */
+  readonly paths: readonly string[];
+}
+
+export const everySnapshot: SnapshotFilter = { hosts: [], tags: [], paths: [] };
+
+/** `--tag a,b --tag c` is (a and b) or c. */
+export function parseTagLists(values: readonly string[]): string[][] {
+  return values.map((value) => value.split(",").map((tag) => tag.trim()));
+}
+
+/** The filter of the options; the host of the environment counts where no --host is given, and `--host ""` lifts it. */
+export function filterOfOptions(options: { host?: string[]; tag?: string[]; path?: string[] }, environmentHost: string | undefined): SnapshotFilter {
+  const hosts = options.host ?? (environmentHost === undefined ? [] : [environmentHost]);
+  return {
+    hosts: hosts.length === 1 && hosts[0] === "" ? [] : hosts,
+    tags: parseTagLists(options.tag ?? []),
+    paths: (options.path ?? []).map((path) => resolve(path)),
+  };
+}
+
+export function matchesFilter(snapshot: SnapshotFacts, filter: SnapshotFilter): boolean {
+  const hasTags = (list: readonly string[]): boolean =>
+    list.every((tag) => snapshot.tags.includes(tag) || (tag === "" && snapshot.tags.length === 0));
+  return (
+    (filter.hosts.length === 0 || filter.hosts.includes(snapshot.hostname)) &&
+    (filter.tags.length === 0 || filter.tags.some(hasTags)) &&
+    filter.paths.every((path) => snapshot.paths.includes(path))
+  );
+}
+
+/** The newest that passes, no newer than `notAfter` (nanoseconds since the epoch) if given. */
+export function findLatest<Snapshot extends SnapshotFacts>(
+  snapshots: readonly Snapshot[],
+  filter: SnapshotFilter,
+  notAfter?: bigint,
+): Snapshot | undefined {
+  const allowed = (snapshot: Snapshot): boolean => notAfter === undefined || parseTime(snapshot.time) <= notAfter;
+  return newestFirst(snapshots.filter((snapshot) => allowed(snapshot) && matchesFilter(snapshot, filter)))[0];
+}
+
+/** `name` is `latest`, an id or the beginning of one, with `:FOLDER` behind it or not. The folder is "/" if not given. */
+export function chooseSnapshot<Snapshot extends SnapshotFacts>(
+  snapshots: readonly Snapshot[],
+  name: string,
+  filter: SnapshotFilter,
+): { snapshot: Snapshot; subfolder: string } {
+  const colon = name.indexOf(":");
+  const id = colon < 0 ? name : name.slice(0, colon);
+  const subfolder = colon < 0 ? "/" : name.slice(colon + 1);
+  return { snapshot: id === "latest" ? latestOrThrow(snapshots, filter) : byBeginning(snapshots, id), subfolder };
+}
+
+/** The named snapshots, each once, or all that pass the filter where none is named. */
+export function chooseSnapshots<Snapshot extends SnapshotFacts>(
+  snapshots: readonly Snapshot[],
+  names: readonly string[],
+  filter: SnapshotFilter,
+): Snapshot[] {
+  if (names.length === 0) return snapshots.filter((snapshot) => matchesFilter(snapshot, filter));
+  const chosen = names.map((name) => {
+    if (name.includes(":")) throw new HoldfastError("usage", `${JSON.stringify(name)}: a folder inside a snapshot has no meaning here`);
+    return chooseSnapshot(snapshots, name, filter).snapshot;
+  });
+  return [...new Set(chosen)];
+}
+
+function latestOrThrow<Snapshot extends SnapshotFacts>(snapshots: readonly Snapshot[], filter: SnapshotFilter): Snapshot {
+  const latest = findLatest(snapshots, filter);
+  if (latest !== undefined) return latest;
+  const filtered = filter.hosts.length + filter.tags.length + filter.paths.length > 0;
+  throw new HoldfastError("not-found", filtered ? "no snapshot passes the filter by host, tag and path" : "the repository holds no snapshot", {
+    hint: "see `holdfast repo snapshots` for those that are there",
+  });
+}
+
+function byBeginning<Snapshot extends SnapshotFacts>(snapshots: readonly Snapshot[], beginning: string): Snapshot {
+  const found = beginning === "" ? [] : snapshots.filter((snapshot) => snapshot.id.startsWith(beginning));
+  const [first, second] = found;
+  const hint = "see `holdfast repo snapshots` for those that are there";
+  if (first === undefined) throw new HoldfastError("not-found", `there is no snapshot ${JSON.stringify(beginning)}`, { hint });
+  if (second === undefined) return first;
+  throw new HoldfastError("not-found", `${found.length} snapshots begin with ${JSON.stringify(beginning)}`, { hint: "give more of the id" });
+}
+
+export interface Grouping {
+  readonly host: boolean;
+  readonly paths: boolean;
+  readonly tags: boolean;
+}
+
+/** `host,paths,tags` in any part and order, as restic takes it; empty for no grouping. */
+export function parseGrouping(text: string): Grouping {
+  const words = text.split(",").filter((word) => word !== "");
+  const unknown = words.find((word) => !/^(hosts?|paths?|tags?)$/.test(word));
+  if (unknown !== undefined) {
+    throw new HoldfastError("usage", `--group-by: ${JSON.stringify(unknown)} is nothing to group by`, { hint: "give host, paths and tags, with commas between them" });
+  }
+  const has = (word: string): boolean => words.includes(word) || words.includes(`${word}s`);
+  return { host: has("host"), paths: has("path"), tags: has("tag") };
+}
+
+export interface GroupKey {
+  readonly hostname: string;
+  readonly paths: readonly string[] | null;
+  readonly tags: readonly string[] | null;
+}
+
+/** Groups in the order of their first snapshot. */
+export function groupSnapshots<Snapshot extends SnapshotFacts>(
+  snapshots: readonly Snapshot[],
+  grouping: Grouping,
+): { key: GroupKey; snapshots: Snapshot[] }[] {
+  const groups = new Map<string, { key: GroupKey; snapshots: Snapshot[] }>();
+  for (const snapshot of snapshots) {
+    const key: GroupKey = {
+      hostname: grouping.host ? snapshot.hostname : "",
+      paths: grouping.paths ? snapshot.paths.toSorted() : null,
+      tags: grouping.tags ? snapshot.tags.toSorted() : null,
+    };
+    const name = JSON.stringify(key);
+    const group = groups.get(name) ?? { key, snapshots: [] };
+    group.snapshots.push(snapshot);
+    groups.set(name, group);
+  }
+  return [...groups.values()];
+}
+
+/** The last `count` of each host and set of paths, newest first. */
+export function lastOfEach<Snapshot extends SnapshotFacts>(snapshots: readonly Snapshot[], count: number): Snapshot[] {
+  const seen = new Map<string, number>();
+  return newestFirst(snapshots).filter((snapshot) => {
+    const key = JSON.stringify([snapshot.hostname, snapshot.paths.toSorted()]);
+    const before = seen.get(key) ?? 0;
+    seen.set(key, before + 1);
+    return before < count;
+  });
+}
+
+export function newestFirst<Snapshot extends SnapshotFacts>(snapshots: readonly Snapshot[]): Snapshot[] {
+  return oldestFirst(snapshots).toReversed();
+}
+
+export function oldestFirst<Snapshot extends SnapshotFacts>(snapshots: readonly Snapshot[]): Snapshot[] {
+  return snapshots
+    .map((snapshot) => ({ snapshot, time: parseTime(snapshot.time) }))
+    .toSorted((left, right) => (left.time === right.time ? 0 : left.time < right.time ? -1 : 1))
+    .map(({ snapshot }) => snapshot);
+}

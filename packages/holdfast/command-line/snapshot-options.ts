@@ -1,0 +1,37 @@
+// The options that choose snapshots, and the choice: shared by the verbs that take snapshots.
+
+import type { Repository, StoredSnapshot } from "@holdfast/repository";
+import type { Command } from "commander";
+import type { Context } from "./context.ts";
+import { collect } from "./global-options.ts";
+import { chooseSnapshot, chooseSnapshots, filterOfOptions } from "./snapshot-filter.ts";
+
+export interface SnapshotOptions {
+  host?: string[];
+  tag?: string[];
+  path?: string[];
+}
+
+export function addSnapshotOptions(command: Command, which: "of `latest`" | "of the list"): void {
+  const only = which === "of `latest`" ? "for `latest`, " : "";
+  command
+    .option("-H, --host <host>", `${only}only snapshots of this host; repeat for others ($RESTIC_HOST)`, collect)
+    .option("--tag <tag,...>", `${only}only snapshots with all these tags; repeat for "or"`, collect)
+    .option("--path <path>", `${only}only snapshots of this path; repeat for "and"`, collect);
+}
+
+/** All readable snapshots; the others are reported and left out. */
+export async function loadSnapshots(context: Context, repository: Repository): Promise<StoredSnapshot[]> {
+  const { snapshots, damaged } = await repository.loadSnapshots();
+  for (const { id, error } of damaged) context.output.itemError(`snapshot ${id}`, "load", error);
+  return snapshots;
+}
+
+/** `latest`, an id or its beginning, each with `:FOLDER` or without. */
+export async function oneSnapshot(context: Context, repository: Repository, name: string, options: SnapshotOptions): Promise<{ snapshot: StoredSnapshot; subfolder: string }> {
+  return chooseSnapshot(await loadSnapshots(context, repository), name, filterOfOptions(options, context.globals.host));
+}
+
+export async function severalSnapshots(context: Context, repository: Repository, names: readonly string[], options: SnapshotOptions): Promise<StoredSnapshot[]> {
+  return chooseSnapshots(await loadSnapshots(context, repository), names, filterOfOptions(options, context.globals.host));
+}

@@ -1,0 +1,150 @@
+// Index files: which blobs lie where in which packs.
+//
+// Source: restic's design document, "Indexing". Encoded as in unpacked.ts, the JSON ending with a newline.
+// A large repository has millions of entries, so that reading passes ids as 32 bytes and makes no strings or objects.
+
+import { idBytes } from "./id.ts";
+import { JsonScanner } from "./json-scanner.ts";
+import type { BlobType, PackedBlob } from "./pack.ts";
+
+/** Called for what an index file holds, in its order. */
+export interface IndexVisitor {
+  /**
+   * Where the ids are written before each call, 64 bytes: the blob's, then its pack's. They hold only until
+   * the call returns.
+   */
+  readonly ids: Uint8Array;
+  /** A pack begins; its id is in the second half of `ids`. */
+  pack(): void;
+  /** A blob of that pack; `plainLength` is 0 for one that is stored raw. */
+  blob(type: BlobType, offset: number, lengthBytes: number, plainLength: number): void;
+  /** The id of an older index file that this one replaces. */
+  supersedes?(id: string): void;
+}
+
+export const indexIdsBytes = 2 * idBytes;
+const maximumUint32 = 0xffff_ffff;
+
+/**
+ * Visits everything in the JSON of an index file; the array of packs alone, which early versions of
+ * restic wrote, is read as well. Throws `damaged` for malformed JSON and wrong types.
+ */
+export function parseIndexFile(json: Buffer, visitor: IndexVisitor): void {
+  const scanner = new JsonScanner(json, "index file");
+  if (scanner.peek() === 0x5b) {
+    readPacks(scanner, visitor);
+  } else {
+    scanner.expect(0x7b);
+    let member: string | null;
+    for (let isFirst = true; (member = scanner.nextMember(isFirst)) !== null; isFirst = false) {
+      if (member === "packs") {
+        readPacks(scanner, visitor);
+      } else if (member === "supersedes") {
+        readSupersedes(scanner, visitor);
+      } else {
+        scanner.skipValue();
+      }
+    }
+  }
+  scanner.expectEnd();
+}
+
+function readSupersedes(scanner: JsonScanner, visitor: IndexVisitor): void {
+  if (scanner.takeNull()) {
+    return;
+  }
+  scanner.expect(0x5b);
+  for (let isFirst = true; scanner.nextElement(isFirst); isFirst = false) {
+    const id = scanner.id();
+    visitor.supersedes?.(id);
+  }
+}
+
+function readPacks(scanner: JsonScanner, visitor: IndexVisitor): void {
+  if (scanner.takeNull()) {
+    return;
+  }
+  scanner.expect(0x5b);
+  for (let isFirst = true; scanner.nextElement(isFirst); isFirst = false) {
+    readPack(scanner, visitor);
+  }
+}
+
+function readPack(scanner: JsonScanner, visitor: IndexVisitor): void {
+  let hasId = false;
+  let blobsBeforeId = -1;
+  scanner.expect(0x7b);
+  let member: string | null;
+  for (let isFirst = true; (member = scanner.nextMember(isFirst)) !== null; isFirst = false) {
+    if (member === "id") {
+      scanner.idInto(visitor.ids, idBytes);
+      hasId = true;
+      visitor.pack();
+    } else if (member === "blobs" && hasId) {
+      readBlobs(scanner, visitor);
+    } else {
+      blobsBeforeId = member === "blobs" ? scanner.position : blobsBeforeId;
+      scanner.skipValue();
+    }
+  }
+  if (!hasId) {
+    throw scanner.damaged("a pack with an id");
+  }
+  if (blobsBeforeId >= 0) {
+    const end = scanner.position;
+    scanner.position = blobsBeforeId;
+    readBlobs(scanner, visitor);
+    scanner.position = end;
+  }
+}
+
+function readBlobs(scanner: JsonScanner, visitor: IndexVisitor): void {
+  if (scanner.takeNull()) {
+    return;
+  }
+  scanner.expect(0x5b);
+  for (let isFirst = true; scanner.nextElement(isFirst); isFirst = false) {
+    readBlob(scanner, visitor);
+  }
+}
+
+function readBlob(scanner: JsonScanner, visitor: IndexVisitor): void {
+  let type = "";
+  let offset = -1;
+  let lengthBytes = -1;
+  let plainLength = 0;
+  let hasId = false;
+  scanner.expect(0x7b);
+  let member: string | null;
+  for (let isFirst = true; (member = scanner.nextMember(isFirst)) !== null; isFirst = false) {
+    switch (member) {
+      case "id": scanner.idInto(visitor.ids, 0); hasId = true; break;
+      case "type": type = scanner.string(); break;
+      case "offset": offset = scanner.integer(maximumUint32); break;
+      case "length": lengthBytes = scanner.integer(maximumUint32); break;
+      case "uncompressed_length": plainLength = scanner.integer(maximumUint32); break;
+      default: scanner.skipValue();
+    }
+  }
+  if (!hasId || offset < 0 || lengthBytes < 0 || (type !== "data" && type !== "tree")) {
+    throw scanner.damaged("a blob with its id, type, offset and length before");
+  }
+  visitor.blob(type, offset, lengthBytes, plainLength);
+}
+
+/** One pack with its blobs, as an index file lists it. */
+export interface IndexedPack {
+  readonly id: string;
+  readonly blobs: readonly PackedBlob[];
+}
+
+function encodeBlob({ id, type, offset, lengthBytes, plainLength }: PackedBlob): string {
+  const uncompressed = plainLength === 0 ? "" : `,"uncompressed_length":${plainLength}`;
+  return `{"id":"${id}","type":"${type}","offset":${offset},"length":${lengthBytes}${uncompressed}}`;
+}
+
+/** The JSON of an index file. restic keeps each below some 50,000 blobs. */
+export function encodeIndex(packs: readonly IndexedPack[]): Buffer {
+  const texts = packs.map(({ id, blobs }) => `{"id":"${id}","blobs":[${blobs.map(encodeBlob).join(",")}]}`);
+  return Buffer.from(`{"packs":[${texts.join(",")}]}\n`, "latin1");
+}

@@ -1,0 +1,51 @@
+// Files that hold one JSON document: index, snapshot, lock and config; how they are compressed, sealed and named.
+//
+// Source: restic's design document, "Unpacked Data Format". In version 2 the plaintext is the byte 2 and a
+// Zstandard frame; plain JSON, told by its first byte, is still read. `config` is sealed but never
+// compressed. Keys are neither; see key-file.ts.
+
+import { HoldfastError } from "../errors.ts";
+import type { Sealer } from "../codec/seal.ts";
+import type { Compressor, Decompressor } from "../codec/zstd.ts";
+import { idOf } from "./id.ts";
+
+/** A file ready to be stored: its bytes and the name they give it. */
+export interface EncodedFile {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+const compressedVersion = 2;
+/** `{` and `[`: the first bytes of plain JSON. */
+const plainJsonVersions: ReadonlySet<number> = new Set([0x7b, 0x5b]);
+/** Index files are "kept below 8 MiB"; old ones were not always. The limit is against a frame that lies. */
+const maximumDocumentBytes = 1024 * 1024 * 1024;
+
+/** Seals a JSON document; compressed when a compressor is given, as repositories of version 2 want it. */
+export function encodeUnpacked(json: Uint8Array, sealer: Sealer, compressor: Compressor | null): EncodedFile {
+  const plain = compressor === null ? json : Buffer.concat([Buffer.of(compressedVersion), compressor.compress(json)]);
+  const bytes = sealer.seal(plain);
+  return { name: idOf(bytes), bytes };
+}
+
+/**
+ * The JSON document in a file's bytes; with `name`, after checking that the bytes are those that were
+ * stored under it. Throws `damaged`, and `unsupported` for an encoding that is not known.
+ */
+export function decodeUnpacked(bytes: Uint8Array, name: string | null, sealer: Sealer, decompressor: Decompressor): Buffer {
+  if (name !== null && idOf(bytes) !== name) {
+    throw new HoldfastError("damaged", `the content of the file ${name} does not match its name`, { context: { name } });
+  }
+  const plain = sealer.open(bytes);
+  const version = plain[0];
+  if (version === undefined) {
+    throw new HoldfastError("damaged", "a file of the repository holds nothing");
+  }
+  if (plainJsonVersions.has(version)) {
+    return plain;
+  }
+  if (version !== compressedVersion) {
+    throw new HoldfastError("unsupported", `a file of the repository has the unknown encoding ${version}`);
+  }
+  return decompressor.decompress(plain.subarray(1), maximumDocumentBytes);
+}

@@ -1,0 +1,26 @@
+// The face of the engine: restic repositories in Node.
+export type { ChunkerHint } from "./chunker/chunker-hint.ts";
+export type { ErrorCode, ErrorContext } from "./errors.ts";
+export { hasCode, HoldfastError } from "./errors.ts";
+export { createTimeFormatter, parseTime } from "./format/go-time.ts";
+export { findByPrefix, isId, uniquePrefixDigits } from "./format/id.ts";
+export type { TreeNode } from "./format/node.ts";
+export type { Snapshot, SnapshotSummary } from "./format/snapshot.ts";
+export { encodeSnapshot } from "./format/snapshot.ts";
+export { parseTree } from "./format/tree.ts";
+export type { BlobIndex, BlobLocation, BlobType } from "./index/blob-index.ts";
+export { Selection } from "./selection/selection.ts";
+export * from "./selection/selection-rules.ts";
+export type { PathRules } from "./selection/path-rules.ts";
+export { everyPath, PathSelection } from "./selection/path-rules.ts";
+export { openStorage, parseLocation } from "./storage/location.ts";
+export type { Location } from "./storage/location.ts";
+export type { RetryEvent } from "./storage/retry.ts";
+export { RetryStorage } from "./storage/retry.ts";
+export type { FileType, Storage, StoredFile } from "./storage/storage.ts";
+export type { Identity, OpenOptions, StoredSnapshot } from "./store/repository.ts";
+export { Repository } from "./store/repository.ts";
+export type { LockOptions } from "./store/repository-lock.ts";
+export { readLocks, RepositoryLock, unlock } from "./store/repository-lock.ts";
+export type { BackupEntry, BackupEvent, BackupRequest, BackupSummary } from "./writer/backup.ts";
+export { backup } from "./writer/backup.ts";

@@ -1,0 +1,107 @@
+// Puts finished packs into the storage and keeps the index files in step: packs first, then the index that names them.
+import { hash } from "node:crypto";
+import { HoldfastError } from "../errors.ts";
+import type { IndexedPack } from "../format/index-file.ts";
+import { encodeIndex } from "../format/index-file.ts";
+import type { BlobIndex, BlobType } from "../index/blob-index.ts";
+import type { Repository } from "../store/repository.ts";
+import type { SlotBlob } from "./pack-slots.ts";
+
+/** An index file is written when this many blobs wait for one, also while the backup runs. */
+const blobsPerIndexFile = 50_000;
+
+export interface FinishedPack {
+  readonly id: string;
+  readonly type: BlobType;
+  readonly pieces: readonly Uint8Array[];
+  readonly blobs: readonly SlotBlob[];
+}
+
+export interface PackStoreOptions {
+  /** Counts and claims as usual, but nothing reaches the storage. */
+  readonly dryRun: boolean;
+  /** Reads each pack back from the storage and compares its hash. */
+  readonly readBack: boolean;
+}
+
+/** Not durable until `finish` has resolved; a failure of any put makes every later call fail with it. */
+export class PackStore {
+  readonly #repository: Repository;
+  readonly #index: BlobIndex;
+  readonly #options: PackStoreOptions;
+  readonly #underWay = new Set<Promise<void>>();
+  #waiting: IndexedPack[] = [];
+  #waitingBlobs = 0;
+  #failure: unknown = null;
+  storedBytes = 0;
+
+  constructor(repository: Repository, index: BlobIndex, options: PackStoreOptions) {
+    this.#repository = repository;
+    this.#index = index;
+    this.#options = options;
+  }
+
+  /** Stores one pack; resolves when it is durable and its bytes may be overwritten. */
+  async store(pack: FinishedPack): Promise<void> {
+    this.throwIfFailed();
+    const work = this.#store(pack);
+    this.#underWay.add(work);
+    try {
+      await work;
+    } catch (error) {
+      this.#failure ??= error;
+      throw error;
+    } finally {
+      this.#underWay.delete(work);
+    }
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Waits for all packs and writes the last index file. After this a snapshot may name the blobs. */
+  async finish(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+    this.throwIfFailed();
+    await this.#flushIndex();
+  }
+
+  async #store(pack: FinishedPack): Promise<void> {
+    const sizeBytes = pack.pieces.reduce((sum, piece) => sum + piece.length, 0);
+    this.storedBytes += sizeBytes;
+    if (this.#options.dryRun) return;
+    if (pack.type === "tree") this.#repository.treePacks.add(pack.id);
+    await this.#repository.storage.put("pack", pack.id, pack.pieces);
+    if (this.#options.readBack) await this.#readBack(pack.id);
+    this.#register(pack);
+    if (this.#waitingBlobs >= blobsPerIndexFile) await this.#flushIndex();
+  }
+
+  async #readBack(id: string): Promise<void> {
+    const bytes = await this.#repository.storage.read("pack", id);
+    if (hash("sha256", bytes) === id) return;
+    throw new HoldfastError("damaged", `pack ${id} came back from ${this.#repository.storage.location} changed`, {
+      hint: "check the disk or the server: what it was given is not what it stored",
+      context: { pack: id },
+    });
+  }
+
+  #register(pack: FinishedPack): void {
+    const number = this.#index.packNumber(pack.id);
+    const blobs = pack.blobs.map(({ entry, ...place }) => {
+      this.#index.place(entry, number, place.offset, place.lengthBytes, place.plainLength);
+      return { ...place, id: this.#index.idOf(entry).toString("hex"), type: pack.type };
+    });
+    this.#waiting.push({ id: pack.id, blobs });
+    this.#waitingBlobs += blobs.length;
+  }
+
+  async #flushIndex(): Promise<void> {
+    if (this.#waiting.length === 0) return;
+    const packs = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBlobs = 0;
+    await this.#repository.saveUnpacked("index", encodeIndex(packs));
+  }
+}
