@@ -1,6 +1,6 @@
 // What ./test runs: every check and every test, with a table of what was done and what was not at the end.
 import { execFileSync, spawnSync } from "node:child_process";
-import { globSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -132,6 +132,7 @@ function report(results: readonly StepResult[], notRun: readonly NotRun[], mode:
 
 const choice = choose();
 const folder = mkdtempSync(path.join(tmpdir(), "holdfast-test-"));
+chmodSync(folder, 0o755); // some tests act as another user
 const { results, notRun } = await runSteps(choice, folder);
 rmSync(folder, { recursive: true, force: true });
 report(results, notRun, choice.fast ? "--fast" : choice.long ? "--long" : "everything");

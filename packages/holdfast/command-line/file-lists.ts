@@ -17,7 +17,7 @@ export interface FileListOptions {
 export function readFileLists(options: FileListOptions, warn: (message: string) => void): Buffer[] {
   const paths: string[] = [];
   for (const list of options.filesFrom) {
-    for (const line of linesOf(readTextFile(list, "--files-from")).map((text) => text.trim())) {
+    for (const line of linesOf(readTextFile(list, "--files-from")).map(trimAscii)) {
       if (line === "" || line.startsWith("#")) continue;
       const found = expandPattern(line);
       if (found.length === 0) warn(`the pattern ${JSON.stringify(line)} of --files-from matches no file`);
@@ -70,5 +70,15 @@ function expandPart(directory: string, part: string): string[] {
 }
 
 function exists(path: string): boolean {
-  return lstatSync(Buffer.from(path, "latin1"), { throwIfNoEntry: false }) !== undefined;
+  try {
+    lstatSync(Buffer.from(path, "latin1"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** In a byte string, 0xa0 is no space but perhaps the end of a letter. */
+function trimAscii(line: string): string {
+  return line.replace(/^[\t-\r ]+/, "").replace(/[\t-\r ]+$/, "");
 }

@@ -4,7 +4,8 @@
 // message-authentication code". Sealed bytes are nonce (16) || ciphertext || tag (16); the tag covers
 // the ciphertext under the one-time key r || AES-128(k, nonce).
 
-import { createCipheriv, createSecretKey, randomFillSync, timingSafeEqual, type Cipheriv, type KeyObject } from "node:crypto";
+import { createCipheriv, createSecretKey, randomFillSync, timingSafeEqual, type Cipheriv } from "node:crypto";
+import { AesCtr } from "./aes-ctr.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 
@@ -20,8 +21,6 @@ export const tagBytes = 16;
 /** How much longer sealed bytes are than what they hold. */
 export const sealOverheadBytes = nonceBytes + tagBytes;
 
-/** Ciphers allocate what they return: pieces of this size stay in the processor's cache. */
-const cipherPieceBytes = 64 * 1024;
 /** Nonces are drawn from the system in batches: one call for 256 seals. */
 const nonceBatchBytes = 4096;
 
@@ -35,7 +34,7 @@ function checkKeyLengths(key: MasterKey): void {
 /** Seals and opens with one key. Belongs to one thread: the ciphers and the nonce batch are its own. */
 export class Sealer {
   readonly #kernel: Kernel;
-  readonly #encryptKey: KeyObject;
+  readonly #cipher: AesCtr;
   readonly #maskCipher: Cipheriv;
   readonly #oneTimeKey = Buffer.alloc(32);
   readonly #tag = Buffer.alloc(tagBytes);
@@ -45,7 +44,7 @@ export class Sealer {
   constructor(key: MasterKey, kernel: Kernel) {
     checkKeyLengths(key);
     this.#kernel = kernel;
-    this.#encryptKey = createSecretKey(key.encrypt);
+    this.#cipher = new AesCtr(key.encrypt);
     // One block goes in and one comes out at a time, so a single ECB cipher serves every nonce.
     this.#maskCipher = createCipheriv("aes-128-ecb", createSecretKey(key.macK), null).setAutoPadding(false);
     key.macR.copy(this.#oneTimeKey, 0);
@@ -92,7 +91,7 @@ export class Sealer {
     if (!timingSafeEqual(this.#tag, sealed.subarray(nonceBytes + lengthBytes))) {
       throw new HoldfastError("damaged", "sealed data does not match its authentication code");
     }
-    this.#applyKeystream(nonce, ciphertext, target);
+    this.#cipher.apply(nonce, ciphertext, target);
     return lengthBytes;
   }
 
@@ -100,17 +99,9 @@ export class Sealer {
     const nonce = this.#takeNonce();
     sealed.set(nonce, 0);
     const ciphertext = sealed.subarray(nonceBytes, nonceBytes + plain.length);
-    this.#applyKeystream(nonce, plain, ciphertext);
+    this.#cipher.apply(nonce, plain, ciphertext);
     this.#authenticate(nonce, ciphertext, this.#tag);
     sealed.set(this.#tag, nonceBytes + plain.length);
-  }
-
-  /** Encrypts or decrypts: in counter mode both are the same. */
-  #applyKeystream(nonce: Uint8Array, source: Uint8Array, target: Uint8Array): void {
-    const cipher = createCipheriv("aes-256-ctr", this.#encryptKey, nonce);
-    for (let offset = 0; offset < source.length; offset += cipherPieceBytes) {
-      target.set(cipher.update(source.subarray(offset, offset + cipherPieceBytes)), offset);
-    }
   }
 
   #authenticate(nonce: Uint8Array, ciphertext: Uint8Array, tag: Uint8Array): void {

@@ -68,7 +68,7 @@ export function makeSource(directory: string): void {
   setXattr(join(directory, "attributes"), Buffer.from("user.empty"), Buffer.alloc(0));
   setXattr(join(directory, "attributes"), Buffer.from("user.<odd>&\"é"), Buffer.from([0, 255, 10]));
   const times = [
-    "1965-03-04 05:06:07.000000001", "1969-12-31 20:29:59.999999999", "1900-01-01 00:00:00.5", "2024-11-03 00:00:30.120000000",
+    "1965-03-04 05:06:07.000000001", "1969-12-31 20:29:59.999999999", "1936-01-01 00:00:00.5", "2024-11-03 00:00:30.120000000",
     "2024-03-10 03:00:00", "@0", "2100-07-01 12:00:00.123456789", "@-1.000000001", "2011-11-06 00:01:00.1",
   ];
   for (const [index, time] of times.entries()) {

@@ -15,7 +15,7 @@ import { decodeConfig, encodeConfig } from "./config.ts";
 import { goModeOfUnixMode } from "./file-mode.ts";
 import { createTimeFormatter } from "./go-time.ts";
 import { addNewerRarities, makeSource, nastyNames, removeNewerRarities } from "./golden-source.ts";
-import { idOf } from "./id.ts";
+import { idOf, isId } from "./id.ts";
 import { encodeIndex, indexIdsBytes, parseIndexFile, type IndexedPack } from "./index-file.ts";
 import { createKeyFile, createMasterKey, openKeyFile, parseKeyFile } from "./key-file.ts";
 import { decodeLockFile, encodeLockFile } from "./lock-file.ts";
@@ -77,7 +77,8 @@ async function openRepository(directory: string): Promise<Opened> {
 }
 
 function documentsOf({ directory, sealer }: Opened, kind: string): Buffer[] {
-  return readdirSync(join(directory, kind)).map((name) =>
+  const names = readdirSync(join(directory, kind)).filter(isId); // restic writes to other names first
+  return names.map((name) =>
     decodeUnpacked(readFileSync(join(directory, kind, name)), name, sealer, decompressor),
   );
 }
@@ -219,12 +220,15 @@ for (const { title, binary, options, version, isOld } of cases) {
       const child = spawn(requiredBinary(binary), ["--no-cache", "backup", "--stdin"], { env, stdio: ["pipe", "ignore", "ignore"] });
       const ended = new Promise((resolve) => child.once("close", resolve));
       let json: Buffer | undefined;
-      for (let tries = 0; json === undefined && tries < 200; tries += 1) {
-        await delay(50);
-        json = documentsOf(repository, "locks")[0];
+      try {
+        for (let tries = 0; json === undefined && tries < 200; tries += 1) {
+          await delay(50);
+          json = documentsOf(repository, "locks")[0];
+        }
+      } finally {
+        child.stdin.end();
+        await ended;
       }
-      child.stdin.end();
-      await ended;
       assert.ok(json, "restic locked the repository");
       const lock = decodeLockFile(json);
       assert.equal(lock.pid, child.pid);

@@ -17,12 +17,24 @@ for (const [value, digit] of [..."0123456789abcdef"].entries()) {
   hexValues[digit.charCodeAt(0)] = value;
 }
 
+/** A string that was read before, and where its characters lie. */
+interface KnownString {
+  readonly start: number;
+  readonly lengthBytes: number;
+  readonly text: string;
+}
+
+/** How many strings a scanner remembers, a power of two, and how long the longest may be. */
+const rememberedStrings = 256;
+const longestRememberedBytes = 40;
+
 /** A cursor over one JSON text. Methods read at the cursor, white space before it allowed, and move behind. */
 export class JsonScanner {
   readonly bytes: Buffer;
   /** What the text is ("tree", "index file"), for messages. */
   readonly #kind: string;
   position: number;
+  readonly #known: (KnownString | undefined)[] = [];
 
   constructor(bytes: Buffer, kind: string, position = 0) {
     this.bytes = bytes;
@@ -151,13 +163,44 @@ export class JsonScanner {
     this.peek();
     const start = this.position;
     if (this.skipString()) {
-      return this.bytes.toString("latin1", start + 1, this.position - 1);
+      return this.#plainText(start + 1, this.position - 1);
     }
     try {
       return JSON.parse(this.bytes.toString("utf8", start, this.position)) as string;
     } catch {
       throw this.damaged("a string with valid escapes");
     }
+  }
+
+  /** Member names, types, users and times repeat all the time: finding them again is cheaper than making them. */
+  #plainText(start: number, end: number): string {
+    const { bytes } = this;
+    const lengthBytes = end - start;
+    if (lengthBytes > longestRememberedBytes) {
+      return bytes.toString("latin1", start, end);
+    }
+    let sum = lengthBytes;
+    for (let position = start; position < end; position += 1) {
+      sum = (Math.imul(sum, 31) + (bytes[position] ?? 0)) | 0;
+    }
+    const place = sum & (rememberedStrings - 1);
+    const known = this.#known[place];
+    if (known !== undefined && known.lengthBytes === lengthBytes && this.#isSame(known.start, start, lengthBytes)) {
+      return known.text;
+    }
+    const text = bytes.toString("latin1", start, end);
+    this.#known[place] = { start, lengthBytes, text };
+    return text;
+  }
+
+  #isSame(first: number, second: number, lengthBytes: number): boolean {
+    const { bytes } = this;
+    for (let index = 0; index < lengthBytes; index += 1) {
+      if (bytes[first + index] !== bytes[second + index]) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** A string of 64 hexadecimal digits. */

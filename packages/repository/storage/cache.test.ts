@@ -33,8 +33,13 @@ describe("CacheStorage", () => {
   /** A new one is a new process: it has checked nothing yet. */
   const open = (cachePack = (_: string) => true) => new CacheStorage(counted, { directory, repositoryId, cachePack });
   const reads = () => counted.calls.filter((call) => call.operation === "read").length;
-  const cachedPath = (kind = "index") => join(directory, repositoryId, kind === "data" ? `data/${name.slice(0, 2)}` : kind, name);
-  const exists = (path: string) => access(path).then(() => true, () => false);
+  const cachedPath = (kind = "index") =>
+    join(directory, repositoryId, kind === "data" ? `data/${name.slice(0, 2)}` : kind, name);
+  const exists = (path: string) =>
+    access(path).then(
+      () => true,
+      () => false,
+    );
 
   it("reads index and snapshot files from the storage once", async () => {
     for (let process = 0; process < 2; process++) {
@@ -50,7 +55,9 @@ describe("CacheStorage", () => {
 
   it("keeps whole packs only where it is asked to, and shares one transfer", async () => {
     const cache = open();
-    const parts = await Promise.all(Array.from({ length: 9 }, (_, part) => cache.read("pack", name, { offset: part * 1000, lengthBytes: 1000 })));
+    const parts = await Promise.all(
+      Array.from({ length: 9 }, (_, part) => cache.read("pack", name, { offset: part * 1000, lengthBytes: 1000 })),
+    );
     assert.deepEqual(Buffer.concat(parts), content.subarray(0, 9000));
     assert.equal(reads(), 1);
     assert.deepEqual(await readFile(cachedPath("data")), content);
@@ -78,7 +85,10 @@ describe("CacheStorage", () => {
       process.umask(before);
     }
     assert.equal(execFileSync("find", [directory, "-perm", "/077"], { encoding: "utf8" }), "");
-    assert.match(await readFile(join(directory, "CACHEDIR.TAG"), "utf8"), /^Signature: 8a477f597d28d172789f06886806bc55\n/);
+    assert.match(
+      await readFile(join(directory, "CACHEDIR.TAG"), "utf8"),
+      /^Signature: 8a477f597d28d172789f06886806bc55\n/,
+    );
     assert.deepEqual(await readdir(join(directory, repositoryId, "data", name.slice(0, 2))), [name]);
   });
 
@@ -94,7 +104,11 @@ describe("CacheStorage", () => {
       await cache.read("index", name);
       if (harm !== "damaged") {
         await apply();
-        assert.deepEqual(await cache.read("index", name, { offset: 4000, lengthBytes: 6000 }), content.subarray(4000), harm);
+        assert.deepEqual(
+          await cache.read("index", name, { offset: 4000, lengthBytes: 6000 }),
+          content.subarray(4000),
+          harm,
+        );
         await apply();
         assert.deepEqual(await cache.read("index", name), content, harm);
       }
@@ -117,7 +131,10 @@ describe("CacheStorage", () => {
   it("lists from the storage and drops what vanished there", async () => {
     const cache = open();
     for (const type of ["index", "pack"] as const) await cache.read(type, name);
-    for (const [type, kind] of [["index", "index"], ["pack", "data"]] as const) {
+    for (const [type, kind] of [
+      ["index", "index"],
+      ["pack", "data"],
+    ] as const) {
       assert.deepEqual(await Array.fromAsync(cache.list(type)), [{ name, sizeBytes: 10_000 }]);
       assert.ok(await exists(cachedPath(kind)));
       await memory.remove(type, name);
@@ -129,7 +146,11 @@ describe("CacheStorage", () => {
 
   it("keeps everything when a listing fails or is not read to its end", async () => {
     await open().read("index", name);
-    const failing = new CacheStorage(new FaultStorage(memory, () => ({ kind: "fail", code: "storage" })), { directory, repositoryId, cachePack: () => true });
+    const failing = new CacheStorage(new FaultStorage(memory, () => ({ kind: "fail", code: "storage" })), {
+      directory,
+      repositoryId,
+      cachePack: () => true,
+    });
     await assert.rejects(Array.fromAsync(failing.list("index")), failsWith("storage"));
     await memory.put("index", nameOf(Buffer.alloc(1)), [Buffer.alloc(1)]);
     for await (const file of open().list("index")) if (file) break;

@@ -16,7 +16,8 @@ export interface CacheOptions {
   readonly cachePack: (name: string) => boolean;
 }
 
-const cacheTag = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory holds copies that can be fetched again: see the Cache Directory Tagging Specification.\n";
+const cacheTag =
+  "Signature: 8a477f597d28d172789f06886806bc55\n# This directory holds copies that can be fetched again: see the Cache Directory Tagging Specification.\n";
 
 /**
  * Keeps index and snapshot files, and the packs that `cachePack` names. The cache is an accelerator and nothing
@@ -33,7 +34,8 @@ export class CacheStorage implements Storage {
   readonly #underWay = new Map<string, Promise<Buffer>>();
 
   constructor(inner: Storage, options: CacheOptions) {
-    if (!isFileName(options.repositoryId)) throw new HoldfastError("internal", "the id of the repository is not 64 hexadecimal digits");
+    if (!isFileName(options.repositoryId))
+      throw new HoldfastError("internal", "the id of the repository is not 64 hexadecimal digits");
     this.#inner = inner;
     this.#base = options.directory;
     this.#root = join(options.directory, options.repositoryId);

@@ -40,7 +40,10 @@ export function assertRange(range: { readonly offset: number; readonly lengthByt
 }
 
 /** The error for a file that ends before a range does: the index and the file disagree. */
-export function rangePastEnd(what: string, range: { readonly offset: number; readonly lengthBytes: number }): HoldfastError {
+export function rangePastEnd(
+  what: string,
+  range: { readonly offset: number; readonly lengthBytes: number },
+): HoldfastError {
   return new HoldfastError(
     "damaged",
     `${what} is too short: bytes ${range.offset} to ${range.offset + range.lengthBytes} were asked for and it ends before`,

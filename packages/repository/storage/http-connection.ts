@@ -95,7 +95,10 @@ export class HttpConnection {
     outgoing.setTimeout(this.#idleTimeoutMs, () => outgoing.destroy(new TimeoutError("no answer in time")));
     outgoing.once("socket", (socket) => {
       if (!socket.connecting) return;
-      const timer = setTimeout(() => outgoing.destroy(new TimeoutError("no connection in time")), this.#connectTimeoutMs);
+      const timer = setTimeout(
+        () => outgoing.destroy(new TimeoutError("no connection in time")),
+        this.#connectTimeoutMs,
+      );
       const stop = () => clearTimeout(timer);
       socket.once(this.#secure ? "secureConnect" : "connect", stop);
       socket.once("close", stop);
@@ -111,8 +114,10 @@ export class HttpConnection {
   #failure(error: unknown): HoldfastError {
     if (error instanceof HoldfastError) return error;
     const systemCode = systemErrorCode(error);
-    const lasting = systemCode.includes("CERT") || systemCode.startsWith("ERR_TLS") || systemCode.startsWith("UNABLE_TO_");
-    const message = error instanceof AggregateError ? systemCode : error instanceof Error ? error.message : String(error);
+    const lasting =
+      systemCode.includes("CERT") || systemCode.startsWith("ERR_TLS") || systemCode.startsWith("UNABLE_TO_");
+    const message =
+      error instanceof AggregateError ? systemCode : error instanceof Error ? error.message : String(error);
     return new HoldfastError("storage", `no answer from ${this.origin}: ${message}`, {
       cause: error,
       context: { systemCode },
@@ -141,7 +146,8 @@ async function readBody(response: IncomingMessage, maximumBytes: number): Promis
   let sizeBytes = 0;
   for await (const part of response as AsyncIterable<Buffer>) {
     sizeBytes += part.byteLength;
-    if (sizeBytes > maximumBytes) throw new HoldfastError("storage", "the answer of the server is longer than it may be", { retryable: false });
+    if (sizeBytes > maximumBytes)
+      throw new HoldfastError("storage", "the answer of the server is longer than it may be", { retryable: false });
     parts.push(part);
   }
   return Buffer.concat(parts);

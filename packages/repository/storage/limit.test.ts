@@ -41,7 +41,11 @@ describe("LimitStorage", () => {
     const counting = new CountingStorage();
     const storage = new LimitStorage(counting, { clock: makeClock(), maximumCalls: 3 });
     await storage.put("pack", name, [content]);
-    const results = await Promise.allSettled(Array.from({ length: 20 }, (_, number) => storage.read("pack", number % 4 === 0 ? nameOf(Buffer.alloc(1)) : name)));
+    const results = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, number) =>
+        storage.read("pack", number % 4 === 0 ? nameOf(Buffer.alloc(1)) : name),
+      ),
+    );
     assert.equal(counting.highest, 3);
     assert.equal(results.filter((result) => result.status === "fulfilled").length, 15);
     await storage.read("pack", name);

@@ -10,8 +10,15 @@ import { RestStorage } from "./rest.ts";
 describe("parseLocation", () => {
   it("understands paths", () => {
     const here = process.cwd();
-    const paths: Readonly<Record<string, string>> = { "/srv/backup": "/srv/backup", "local:/srv/backup": "/srv/backup", "local:relative": `${here}/relative`,
-      "./with:colon": `${here}/with:colon`, "/srv/a:b": "/srv/a:b", relative: `${here}/relative`, "local:s3:odd": `${here}/s3:odd` };
+    const paths: Readonly<Record<string, string>> = {
+      "/srv/backup": "/srv/backup",
+      "local:/srv/backup": "/srv/backup",
+      "local:relative": `${here}/relative`,
+      "./with:colon": `${here}/with:colon`,
+      "/srv/a:b": "/srv/a:b",
+      relative: `${here}/relative`,
+      "local:s3:odd": `${here}/s3:odd`,
+    };
     for (const [text, path] of Object.entries(paths)) {
       assert.deepEqual(parseLocation(text), { scheme: "local", path, printable: path });
     }
@@ -33,16 +40,35 @@ describe("parseLocation", () => {
     for (const scheme of ["s3", "sftp", "b2", "rclone", "azure", "gs", "swift", "file"]) {
       assert.throws(
         () => parseLocation(`${scheme}:https://user:s3cret@host/bucket`),
-        (error) => hasCode(error, "unsupported") && error.message.includes(`"${scheme}:"`) && error.hint.includes("rest:http") && !inspect(error).includes("s3cret"),
+        (error) =>
+          hasCode(error, "unsupported") &&
+          error.message.includes(`"${scheme}:"`) &&
+          error.hint.includes("rest:http") &&
+          !inspect(error).includes("s3cret"),
       );
     }
   });
 
   it("refuses what is no address, without repeating it", () => {
-    const wrong = ["", "local:", "rest:", "rest:ftp://s3cret@host/", "rest://s3cret@host/", "rest:http://", "rest:host:s3cret", "rest:http://u:%zzs3cret@host/",
-      "rest:http://u:s3cret@host:99999/", "rest:http://host/?s3cret", "a\0b"];
+    const wrong = [
+      "",
+      "local:",
+      "rest:",
+      "rest:ftp://s3cret@host/",
+      "rest://s3cret@host/",
+      "rest:http://",
+      "rest:host:s3cret",
+      "rest:http://u:%zzs3cret@host/",
+      "rest:http://u:s3cret@host:99999/",
+      "rest:http://host/?s3cret",
+      "a\0b",
+    ];
     for (const text of wrong) {
-      assert.throws(() => parseLocation(text), (error) => error instanceof HoldfastError && error.code === "usage" && !inspect(error).includes("s3cret"), text);
+      assert.throws(
+        () => parseLocation(text),
+        (error) => error instanceof HoldfastError && error.code === "usage" && !inspect(error).includes("s3cret"),
+        text,
+      );
     }
   });
 });

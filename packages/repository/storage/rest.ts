@@ -69,7 +69,10 @@ export class RestStorage implements Storage {
     const content = answer.status === 206 ? answer.body : answer.body.subarray(offset, offset + lengthBytes);
     if (content.byteLength < lengthBytes) throw rangePastEnd(described(type, name), range);
     if (content.byteLength > lengthBytes) {
-      throw new HoldfastError("storage", `${this.location} answered with another range of ${described(type, name)} than was asked for`);
+      throw new HoldfastError(
+        "storage",
+        `${this.location} answered with another range of ${described(type, name)} than was asked for`,
+      );
     }
     return content;
   }
@@ -123,7 +126,9 @@ export class RestStorage implements Storage {
     if (!isSuccess(answer)) throw this.#refusal("look at", described(type, name), answer);
     const sizeBytes = Number(answer.headers["content-length"] ?? NaN);
     if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
-      throw new HoldfastError("storage", `${this.location} does not tell the size of ${described(type, name)}`, { retryable: false });
+      throw new HoldfastError("storage", `${this.location} does not tell the size of ${described(type, name)}`, {
+        retryable: false,
+      });
     }
     return sizeBytes;
   }
@@ -162,10 +167,14 @@ export class RestStorage implements Storage {
   #refusal(action: Action, what: string, answer: HttpAnswer): HoldfastError {
     const { code, retryable } = meaningOf(action, answer);
     const text = answer.body.toString("utf8", 0, 200).replace(/\s+/g, " ").trim();
-    return new HoldfastError(code, `cannot ${action} ${what}: ${this.location} answered ${answer.status}${text ? ` (${text})` : ""}`, {
-      context: { status: answer.status },
-      ...(retryable === undefined ? {} : { retryable }),
-    });
+    return new HoldfastError(
+      code,
+      `cannot ${action} ${what}: ${this.location} answered ${answer.status}${text ? ` (${text})` : ""}`,
+      {
+        context: { status: answer.status },
+        ...(retryable === undefined ? {} : { retryable }),
+      },
+    );
   }
 }
 
@@ -181,7 +190,8 @@ function meaningOf(action: Action, answer: HttpAnswer): { code: ErrorCode; retry
   if (status >= 500 && /no space left|quota/i.test(answer.body.toString("utf8", 0, 1000))) return { code: "no-space" };
   if (status === 405 || status === 501) return { code: "unsupported" };
   // 400 on writing: the server got other bytes than the name says, so something on the way changed them.
-  if (status >= 500 || status === 408 || status === 429 || (status === 400 && action === "write")) return { code: "storage" };
+  if (status >= 500 || status === 408 || status === 429 || (status === 400 && action === "write"))
+    return { code: "storage" };
   return { code: "storage", retryable: false };
 }
 
@@ -231,8 +241,12 @@ function parseArray(body: Buffer, type: FileType): readonly unknown[] {
 }
 
 function notAListing(type: FileType, cause?: unknown): HoldfastError {
-  return new HoldfastError("storage", `the server's list of ${type} files cannot be understood: is this a REST server for restic?`, {
-    retryable: false,
-    ...(cause === undefined ? {} : { cause }),
-  });
+  return new HoldfastError(
+    "storage",
+    `the server's list of ${type} files cannot be understood: is this a REST server for restic?`,
+    {
+      retryable: false,
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
 }

@@ -19,25 +19,44 @@ function make(script: FaultScript, options: Partial<RetryOptions> = {}, inner: S
   const events: RetryEvent[] = [];
   const faults = new FaultStorage(inner, script);
   const clock = { now: () => nowMs, sleep: async (delayMs: number) => void (nowMs += delayMs) };
-  const storage = new RetryStorage(faults, { clock, random: () => 0.5, onRetry: (event) => events.push(event), ...options });
+  const storage = new RetryStorage(faults, {
+    clock,
+    random: () => 0.5,
+    onRetry: (event) => events.push(event),
+    ...options,
+  });
   return { storage, faults, events, nowMs: () => nowMs };
 }
 
-const always = (fault: Fault): FaultScript => () => fault;
+const always =
+  (fault: Fault): FaultScript =>
+  () =>
+    fault;
 
 describe("RetryStorage", () => {
   it("waits longer each time and tells the listener", async () => {
     const { storage, events } = make((call) => (call.number <= 3 ? { kind: "fail", code: "storage" } : undefined));
     await storage.put("pack", name, [content]);
-    assert.deepEqual(events.map((event) => event.delayMs), [500, 750, 1125]);
-    assert.deepEqual(events.map((event) => event.attempt), [1, 2, 3]);
+    assert.deepEqual(
+      events.map((event) => event.delayMs),
+      [500, 750, 1125],
+    );
+    assert.deepEqual(
+      events.map((event) => event.attempt),
+      [1, 2, 3],
+    );
     assert.equal(events[0]?.operation, `put pack ${name.slice(0, 8)}`);
     assert.equal(events[0]?.error.code, "storage");
   });
 
   it("spreads the delays between half and one and a half", async () => {
-    for (const [random, delayMs] of [[0, 250], [0.999, 749.5]] as const) {
-      const { storage, events } = make((call) => (call.number === 1 ? { kind: "fail", code: "storage" } : undefined), { random: () => random });
+    for (const [random, delayMs] of [
+      [0, 250],
+      [0.999, 749.5],
+    ] as const) {
+      const { storage, events } = make((call) => (call.number === 1 ? { kind: "fail", code: "storage" } : undefined), {
+        random: () => random,
+      });
       await storage.put("pack", name, [content]);
       assert.equal(events[0]?.delayMs, delayMs);
     }
@@ -55,7 +74,15 @@ describe("RetryStorage", () => {
   });
 
   it("tries once what cannot get better", async () => {
-    const codes: readonly ErrorCode[] = ["not-found", "permission", "refused", "no-space", "damaged", "interrupted", "unsupported"];
+    const codes: readonly ErrorCode[] = [
+      "not-found",
+      "permission",
+      "refused",
+      "no-space",
+      "damaged",
+      "interrupted",
+      "unsupported",
+    ];
     for (const code of codes) {
       const { storage, faults } = make(always({ kind: "fail", code }));
       await assert.rejects(storage.read("pack", name), failsWith(code));
@@ -75,7 +102,8 @@ describe("RetryStorage", () => {
           rounds++;
           let given = 0;
           for await (const file of target.list("pack")) {
-            if (++given > rounds) await new FaultStorage(target, always({ kind: "fail", code: "storage" })).stat("pack", file.name);
+            if (++given > rounds)
+              await new FaultStorage(target, always({ kind: "fail", code: "storage" })).stat("pack", file.name);
             yield file;
           }
         };
@@ -83,12 +111,18 @@ describe("RetryStorage", () => {
     });
     const clock = { now: () => 0, sleep: async () => undefined };
     const files = await Array.fromAsync(new RetryStorage(breaking, { clock, random: () => 0 }).list("pack"));
-    assert.deepEqual(files.map((file) => file.name), names);
+    assert.deepEqual(
+      files.map((file) => file.name),
+      names,
+    );
     assert.equal(rounds, 3);
   });
 
   it("takes its own earlier attempt for the success that it was", async () => {
-    const lostAnswers = faultScript([{ number: 1, operation: "put", fault: { kind: "fail-after", code: "storage" } }, { number: 1, operation: "remove", fault: { kind: "fail-after", code: "storage" } }]);
+    const lostAnswers = faultScript([
+      { number: 1, operation: "put", fault: { kind: "fail-after", code: "storage" } },
+      { number: 1, operation: "remove", fault: { kind: "fail-after", code: "storage" } },
+    ]);
     const { storage, faults } = make(lostAnswers);
     await storage.put("config", "config", [content.subarray(0, 3), content.subarray(3)]);
     await storage.remove("config", "config");
@@ -104,7 +138,10 @@ describe("RetryStorage", () => {
 
   it("stops waiting when it is told to", async () => {
     const aborter = new AbortController();
-    const { storage, faults } = make(always({ kind: "fail", code: "storage" }), { signal: aborter.signal, onRetry: () => aborter.abort() });
+    const { storage, faults } = make(always({ kind: "fail", code: "storage" }), {
+      signal: aborter.signal,
+      onRetry: () => aborter.abort(),
+    });
     await assert.rejects(storage.read("pack", name), failsWith("interrupted"));
     assert.equal(faults.calls.length, 1);
   });

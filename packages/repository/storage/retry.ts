@@ -121,7 +121,15 @@ export class RetryStorage implements Storage {
 
   /** The waiting of one operation: `failed` returns when it is time to try again, and throws when it is not. */
   #turns(operation: string): { failed(error: unknown): Promise<void> } {
-    const { clock, random, budgetMs = 15 * 60_000, firstDelayMs = 500, maximumDelayMs = 60_000, signal, onRetry } = this.#options;
+    const {
+      clock,
+      random,
+      budgetMs = 15 * 60_000,
+      firstDelayMs = 500,
+      maximumDelayMs = 60_000,
+      signal,
+      onRetry,
+    } = this.#options;
     let firstFailureAt: number | undefined;
     let attempt = 0;
     return {
@@ -136,7 +144,8 @@ export class RetryStorage implements Storage {
           onRetry?.({ operation, error, attempt, delayMs });
           await clock.sleep(delayMs, signal);
         }
-        if (signal?.aborted) throw new HoldfastError("interrupted", `interrupted while trying to ${operation}`, { cause: error });
+        if (signal?.aborted)
+          throw new HoldfastError("interrupted", `interrupted while trying to ${operation}`, { cause: error });
       },
     };
   }

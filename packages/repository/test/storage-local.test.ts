@@ -36,7 +36,9 @@ describe("local storage", () => {
     return nameOf(content);
   };
   const filesBelow = async (path: string) =>
-    (await readdir(path, { recursive: true, withFileTypes: true })).filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
+    (await readdir(path, { recursive: true, withFileTypes: true }))
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => entry.name);
 
   it("has restic's layout", async () => {
     for (const type of fileTypes) {
@@ -44,8 +46,14 @@ describe("local storage", () => {
       await storage.put(type, type === "config" ? "config" : nameOf(content), [content]);
     }
     const name = (type: string) => nameOf(Buffer.from(type));
-    const expected = { config: "config", key: `keys/${name("key")}`, lock: `locks/${name("lock")}`, snapshot: `snapshots/${name("snapshot")}`,
-      index: `index/${name("index")}`, pack: `data/${name("pack").slice(0, 2)}/${name("pack")}` };
+    const expected = {
+      config: "config",
+      key: `keys/${name("key")}`,
+      lock: `locks/${name("lock")}`,
+      snapshot: `snapshots/${name("snapshot")}`,
+      index: `index/${name("index")}`,
+      pack: `data/${name("pack").slice(0, 2)}/${name("pack")}`,
+    };
     for (const [type, path] of Object.entries(expected)) assert.equal(await readFile(join(root, path), "utf8"), type);
     assert.equal((await filesBelow(root)).length, fileTypes.length, "nothing else is left there");
   });
@@ -67,7 +75,13 @@ describe("local storage", () => {
 
   it("ignores foreign files", async () => {
     const name = await put(randomBytes(10));
-    const foreign = ["data/README", `data/${name.slice(0, 2)}/${name.toUpperCase()}`, `data/${name.slice(0, 2)}/${name}-tmp-123`, "keys/.DS_Store", "data/lost+found"];
+    const foreign = [
+      "data/README",
+      `data/${name.slice(0, 2)}/${name.toUpperCase()}`,
+      `data/${name.slice(0, 2)}/${name}-tmp-123`,
+      "keys/.DS_Store",
+      "data/lost+found",
+    ];
     for (const path of foreign) await writeFile(join(root, path), "foreign");
     const elsewhere = name.startsWith("00") ? "01" : "00";
     await mkdir(join(root, "data", elsewhere));
@@ -103,7 +117,10 @@ describe("local storage", () => {
 
   it("names the path in its errors", async () => {
     const name = nameOf(Buffer.from("missing"));
-    await assert.rejects(storage.read("index", name), (error) => hasCode(error, "not-found") && error.message.includes(join(root, "index", name)));
+    await assert.rejects(
+      storage.read("index", name),
+      (error) => hasCode(error, "not-found") && error.message.includes(join(root, "index", name)),
+    );
   });
 
   it("says no-space on a full disk, leaves nothing behind and goes on when there is space", async () => {
@@ -139,7 +156,11 @@ describe("local storage", () => {
     const name = await put(content);
     await chmod(directory, 0o755);
     for (const action of ["list", "read", "put", "stat", "remove"]) {
-      const child = spawn(process.execPath, [writerProgram, root, action, name], { uid: nobody, gid: nobody, stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn(process.execPath, [writerProgram, root, action, name], {
+        uid: nobody,
+        gid: nobody,
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       const [output] = await Promise.all([Array.fromAsync(child.stdout as AsyncIterable<Buffer>), once(child, "exit")]);
       assert.equal(Buffer.concat(output).toString(), "permission", action);
     }
@@ -147,7 +168,9 @@ describe("local storage", () => {
 
   it("leaves only whole files when it is killed, and removes the rest later", async () => {
     for (let round = 0; round < 4; round++) {
-      const child = spawn(process.execPath, [writerProgram, root, "put-forever", ""], { stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn(process.execPath, [writerProgram, root, "put-forever", ""], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       // Its first file is there: from now on it is writing, somewhere in the middle.
       await once(child.stdout, "data");
       await new Promise((resolve) => setTimeout(resolve, 15 + round * 7));
@@ -168,7 +191,12 @@ describe("local storage", () => {
     const name = await put(randomBytes(10));
     const shard = `data/${name.slice(0, 2)}`;
     const now = new Date("2026-01-02T12:00:00Z");
-    const paths = { old: `${shard}/${temporaryName(name)}`, config: temporaryName("config"), young: `${shard}/${temporaryName(name)}`, foreign: `${shard}/${name}-tmp-123456` };
+    const paths = {
+      old: `${shard}/${temporaryName(name)}`,
+      config: temporaryName("config"),
+      young: `${shard}/${temporaryName(name)}`,
+      foreign: `${shard}/${name}-tmp-123456`,
+    };
     for (const [kind, path] of Object.entries(paths)) {
       await writeFile(join(root, path), "");
       await utimes(join(root, path), now, new Date(now.getTime() - (kind === "young" ? 5.9 : 6.1) * 60 * 60 * 1000));

@@ -13,12 +13,19 @@ export interface RestServer {
 function restServerBinary(): string {
   const path = process.env["HOLDFAST_REST_SERVER"];
   if (path) return path;
-  throw new Error("set HOLDFAST_REST_SERVER to the path of a rest-server binary (Debian's package is restic-rest-server)");
+  throw new Error(
+    "set HOLDFAST_REST_SERVER to the path of a rest-server binary (Debian's package is restic-rest-server)",
+  );
 }
 
 /** Serves `directory`; `flags` as the program itself knows them. */
-export async function startRestServer(directory: string, flags: readonly string[] = ["--no-auth"]): Promise<RestServer> {
-  const child = spawn(restServerBinary(), ["--path", directory, "--listen", "127.0.0.1:0", ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+export async function startRestServer(
+  directory: string,
+  flags: readonly string[] = ["--no-auth"],
+): Promise<RestServer> {
+  const child = spawn(restServerBinary(), ["--path", directory, "--listen", "127.0.0.1:0", ...flags], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const exited = once(child, "exit");
   const address = new Promise<string>((resolve, reject) => {
     const seen: string[] = [];

@@ -90,7 +90,8 @@ describe("REST storage", () => {
     const digest = createHash("sha1").update(password).digest("base64");
     await writeFile(join(directory, "users"), `somebody:{SHA}${digest}\n`);
     const url = await serve(["--htpasswd-file", join(directory, "users")]);
-    const address = (user: string, word: string) => `rest:${url.replace("//", `//${user}:${encodeURIComponent(word)}@`)}repository`;
+    const address = (user: string, word: string) =>
+      `rest:${url.replace("//", `//${user}:${encodeURIComponent(word)}@`)}repository`;
     const good = openStorage(parseLocation(address("somebody", password)));
     await good.createLayout();
     assert.deepEqual(await Array.fromAsync(good.list("key")), []);
@@ -98,10 +99,21 @@ describe("REST storage", () => {
     const fromOptions = openStorage(parseLocation(`rest:${url}repository`), { rest: { user: "somebody", password } });
     await fromOptions.createLayout();
 
-    for (const wrong of [address("somebody", `${password}-wrong`), address("other", password), `rest:${url}repository/`]) {
+    for (const wrong of [
+      address("somebody", `${password}-wrong`),
+      address("other", password),
+      `rest:${url}repository/`,
+    ]) {
       const storage = openStorage(parseLocation(wrong));
-      for (const call of [() => storage.createLayout(), () => storage.stat("config", "config"), () => storage.put("key", nameOf(Buffer.alloc(0)), [])]) {
-        await assert.rejects(call, (error) => hasCode(error, "permission") && !inspect(error, { depth: 9 }).includes(password));
+      for (const call of [
+        () => storage.createLayout(),
+        () => storage.stat("config", "config"),
+        () => storage.put("key", nameOf(Buffer.alloc(0)), []),
+      ]) {
+        await assert.rejects(
+          call,
+          (error) => hasCode(error, "permission") && !inspect(error, { depth: 9 }).includes(password),
+        );
       }
       await storage.close();
     }
@@ -112,10 +124,17 @@ describe("REST storage", () => {
   it("checks certificates", async () => {
     const [certificate, key] = ["certificate.pem", "key.pem"].map((name) => join(directory, name)) as [string, string];
     const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"];
-    execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", certificate, ...subject], { stdio: "ignore" });
+    execFileSync(
+      "openssl",
+      ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", certificate, ...subject],
+      { stdio: "ignore" },
+    );
     const url = await serve(["--no-auth", "--tls", "--tls-cert", certificate, "--tls-key", key]);
     const distrusting = connect(url);
-    await assert.rejects(distrusting.createLayout(), (error) => hasCode(error, "storage") && !error.retryable && /certificate/.test(error.message + error.hint));
+    await assert.rejects(
+      distrusting.createLayout(),
+      (error) => hasCode(error, "storage") && !error.retryable && /certificate/.test(error.message + error.hint),
+    );
     const content = randomBytes(5 * 1024 * 1024);
     const shared = Buffer.from(new SharedArrayBuffer(content.byteLength));
     content.copy(shared);
@@ -131,7 +150,10 @@ describe("REST storage", () => {
   it("says no-space when the repository may not grow, and when the disk is full", async () => {
     const limited = connect(await serve(["--no-auth", "--max-size", "1000000"]));
     await limited.createLayout();
-    await assert.rejects(put(limited, randomBytes(2_000_000)), (error) => hasCode(error, "no-space") && !error.retryable);
+    await assert.rejects(
+      put(limited, randomBytes(2_000_000)),
+      (error) => hasCode(error, "no-space") && !error.retryable,
+    );
 
     const mount = join(directory, "mount");
     await mkdir(mount);
@@ -148,7 +170,10 @@ describe("REST storage", () => {
     const url = await listen(server);
     server.close();
     const storage = connect(url);
-    await assert.rejects(storage.stat("config", "config"), (error) => hasCode(error, "storage") && error.retryable && error.context["systemCode"] === "ECONNREFUSED");
+    await assert.rejects(
+      storage.stat("config", "config"),
+      (error) => hasCode(error, "storage") && error.retryable && error.context["systemCode"] === "ECONNREFUSED",
+    );
   });
 
   it("gives up a server that stands still, before and after it is connected", async () => {
@@ -156,19 +181,31 @@ describe("REST storage", () => {
     const silent = await listen(createTcpServer((socket) => closing.push(() => socket.destroy())));
     const limits = { connectTimeoutMs: 50, idleTimeoutMs: 60_000 };
     const notConnected = connect(silent.replace("http:", "https:"), limits);
-    await assert.rejects(notConnected.createLayout(), (error) => hasCode(error, "storage") && error.retryable && /connection in time/.test(error.message));
+    await assert.rejects(
+      notConnected.createLayout(),
+      (error) => hasCode(error, "storage") && error.retryable && /connection in time/.test(error.message),
+    );
     const noAnswer = connect(silent, { connectTimeoutMs: 60_000, idleTimeoutMs: 50 });
-    await assert.rejects(noAnswer.createLayout(), (error) => hasCode(error, "storage") && error.retryable && /answer in time/.test(error.message));
+    await assert.rejects(
+      noAnswer.createLayout(),
+      (error) => hasCode(error, "storage") && error.retryable && /answer in time/.test(error.message),
+    );
     const half = await misbehave((_, response) => {
       response.writeHead(200, { "Content-Length": "100" });
       response.write("half");
     });
-    await assert.rejects(connect(half, { idleTimeoutMs: 50 }).read("config", "config"), (error) => hasCode(error, "storage") && error.retryable);
+    await assert.rejects(
+      connect(half, { idleTimeoutMs: 50 }).read("config", "config"),
+      (error) => hasCode(error, "storage") && error.retryable,
+    );
   });
 
   it("never takes half an answer for a whole one", async () => {
     const cut = await misbehave((request, response) => {
-      response.writeHead(request.headers.range ? 206 : 200, { "Content-Length": "100", "Content-Type": "application/vnd.x.restic.rest.v2" });
+      response.writeHead(request.headers.range ? 206 : 200, {
+        "Content-Length": "100",
+        "Content-Type": "application/vnd.x.restic.rest.v2",
+      });
       response.write('[{"name":"', () => response.destroy());
     });
     const storage = connect(cut);
@@ -196,14 +233,21 @@ describe("REST storage", () => {
   });
 
   it("lists from servers of version 1, asking for each size", async () => {
-    const sizes: Readonly<Record<string, number>> = { ["a".repeat(64)]: 1, ["b".repeat(64)]: 22, [`${"c".repeat(64)}-tmp-1`]: 3 };
+    const sizes: Readonly<Record<string, number>> = {
+      ["a".repeat(64)]: 1,
+      ["b".repeat(64)]: 22,
+      [`${"c".repeat(64)}-tmp-1`]: 3,
+    };
     const url = await misbehave((request, response) => {
       const name = request.url?.split("/").at(-1) ?? "";
       if (name === "") response.end(JSON.stringify(Object.keys(sizes)));
       else response.writeHead(200, { "Content-Length": String(sizes[name]) }).end();
     });
     const files = await Array.fromAsync(connect(url).list("index"));
-    assert.deepEqual(files, [{ name: "a".repeat(64), sizeBytes: 1 }, { name: "b".repeat(64), sizeBytes: 22 }]);
+    assert.deepEqual(files, [
+      { name: "a".repeat(64), sizeBytes: 1 },
+      { name: "b".repeat(64), sizeBytes: 22 },
+    ]);
   });
 
   it("takes neither nonsense nor rclone's troubles for an empty repository", async () => {
@@ -218,20 +262,33 @@ describe("REST storage", () => {
 
   it("knows what a status means", async () => {
     const meanings = [
-      [500, "", "storage", true], [503, "", "storage", true], [429, "", "storage", true], [400, "", "storage", true],
-      [507, "", "no-space", false], [500, "write: no space left on device", "no-space", false], [413, "", "no-space", false],
-      [401, "", "permission", false], [405, "", "unsupported", false], [301, "", "storage", false], [418, "", "storage", false],
+      [500, "", "storage", true],
+      [503, "", "storage", true],
+      [429, "", "storage", true],
+      [400, "", "storage", true],
+      [507, "", "no-space", false],
+      [500, "write: no space left on device", "no-space", false],
+      [413, "", "no-space", false],
+      [401, "", "permission", false],
+      [405, "", "unsupported", false],
+      [301, "", "storage", false],
+      [418, "", "storage", false],
     ] as const;
     for (const [status, body, code, retryable] of meanings) {
       const url = await misbehave((_, response) => response.writeHead(status).end(body));
-      await assert.rejects(put(connect(url), randomBytes(10)), (error) => hasCode(error, code) && error.retryable === retryable, String(status));
+      await assert.rejects(
+        put(connect(url), randomBytes(10)),
+        (error) => hasCode(error, code) && error.retryable === retryable,
+        String(status),
+      );
     }
   });
 
   it("finds stored what was stored, where only the answer was lost", async () => {
     let stored = -1;
     const url = await misbehave(async (request, response) => {
-      if (request.method === "HEAD") return response.writeHead(stored < 0 ? 404 : 200, { "Content-Length": String(stored) }).end();
+      if (request.method === "HEAD")
+        return response.writeHead(stored < 0 ? 404 : 200, { "Content-Length": String(stored) }).end();
       const parts = await Array.fromAsync(request as AsyncIterable<Buffer>);
       stored = Buffer.concat(parts).byteLength;
       return response.socket?.resetAndDestroy();

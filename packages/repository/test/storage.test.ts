@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before } from "node:test";
+import { after } from "node:test";
 import { CacheStorage } from "../storage/cache.ts";
 import { monotonicClock } from "../storage/clock.ts";
 import type { Clock } from "../storage/clock.ts";
@@ -43,31 +43,47 @@ storageConformance("local", () => inDirectory((local) => local));
 storageConformance("local behind a cache", () =>
   inDirectory(
     (local, directory) =>
-      new CacheStorage(local, { directory: join(directory, "cache"), repositoryId: "0".repeat(64), cachePack: () => true }),
+      new CacheStorage(local, {
+        directory: join(directory, "cache"),
+        repositoryId: "0".repeat(64),
+        cachePack: () => true,
+      }),
   ),
 );
 
 storageConformance("local with failures, behind retries", () =>
-  inDirectory((local) => new RetryStorage(new FaultStorage(local, failingFirst), { clock: impatientClock, random: () => 0.5 })),
+  inDirectory(
+    (local) => new RetryStorage(new FaultStorage(local, failingFirst), { clock: impatientClock, random: () => 0.5 }),
+  ),
 );
 
 storageConformance("local behind a limit", () =>
-  inDirectory((local) => new LimitStorage(local, { clock: monotonicClock, maximumCalls: 2, uploadBytesPerSecond: 1e9, downloadBytesPerSecond: 1e9 })),
+  inDirectory(
+    (local) =>
+      new LimitStorage(local, {
+        clock: monotonicClock,
+        maximumCalls: 2,
+        uploadBytesPerSecond: 1e9,
+        downloadBytesPerSecond: 1e9,
+      }),
+  ),
 );
 
-let directory: string;
-let server: RestServer | undefined;
-before(async () => {
-  directory = await mkdtemp(join(tmpdir(), "holdfast-storage-"));
-  server = await startRestServer(directory);
-});
+let directory: string | undefined;
+let server: Promise<RestServer> | undefined;
 after(async () => {
-  await server?.stop();
-  await rm(directory, { recursive: true });
+  // One that never started has failed its tests already.
+  await (await server?.catch(() => undefined))?.stop();
+  if (directory !== undefined) await rm(directory, { recursive: true });
 });
 
 let repositories = 0;
 storageConformance("rest-server", async () => {
+  directory ??= await mkdtemp(join(tmpdir(), "holdfast-storage-"));
+  server ??= startRestServer(directory);
   repositories++;
-  return { storage: new RestStorage(new URL(`repository-${repositories}`, server?.url)), cleanup: async () => undefined };
+  return {
+    storage: new RestStorage(new URL(`repository-${repositories}`, (await server).url)),
+    cleanup: async () => undefined,
+  };
 });

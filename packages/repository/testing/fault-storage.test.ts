@@ -25,17 +25,32 @@ function make(...rules: FaultRule[]) {
 describe("FaultStorage", () => {
   it("counts rules by operation and type, and records every call", async () => {
     const fault: Fault = { kind: "fail", code: "no-space" };
-    const { storage, put } = make({ number: 2, operation: "put", type: "pack", fault }, { number: 5, fault: { kind: "fail", code: "permission" } });
+    const { storage, put } = make(
+      { number: 2, operation: "put", type: "pack", fault },
+      { number: 5, fault: { kind: "fail", code: "permission" } },
+    );
     await put(first);
     await storage.put("index", nameOf(first), [first]);
     await assert.rejects(put(second), failsWith("no-space"));
     await put(second);
     await assert.rejects(storage.stat("pack", nameOf(first)), failsWith("permission"));
-    assert.deepEqual(storage.calls.map((call) => [call.number, call.operation, call.attempt]), [[1, "put", 1], [2, "put", 1], [3, "put", 1], [4, "put", 2], [5, "stat", 1]]);
+    assert.deepEqual(
+      storage.calls.map((call) => [call.number, call.operation, call.attempt]),
+      [
+        [1, "put", 1],
+        [2, "put", 1],
+        [3, "put", 1],
+        [4, "put", 2],
+        [5, "stat", 1],
+      ],
+    );
   });
 
   it("fails before or after the work is done", async () => {
-    const { put, stored } = make({ number: 1, fault: { kind: "fail", code: "storage" } }, { number: 2, fault: { kind: "fail-after", code: "storage" } });
+    const { put, stored } = make(
+      { number: 1, fault: { kind: "fail", code: "storage" } },
+      { number: 2, fault: { kind: "fail-after", code: "storage" } },
+    );
     await assert.rejects(put(first), failsWith("storage"));
     assert.deepEqual(await stored(), []);
     await assert.rejects(put(first), failsWith("storage"));
@@ -53,7 +68,10 @@ describe("FaultStorage", () => {
   });
 
   it("delays, and puts twice", async () => {
-    const { storage, put, memory } = make({ number: 1, fault: { kind: "delay", delayMs: 20 } }, { number: 2, fault: { kind: "duplicate" } });
+    const { storage, put, memory } = make(
+      { number: 1, fault: { kind: "delay", delayMs: 20 } },
+      { number: 2, fault: { kind: "duplicate" } },
+    );
     const startedAt = performance.now();
     await put(first);
     assert.ok(performance.now() - startedAt >= 15);
@@ -68,7 +86,10 @@ describe("FaultStorage", () => {
   it("lists as it was before the last puts", async () => {
     const { storage, put } = make({ number: 1, operation: "list", fault: { kind: "stale-list", withoutLastPuts: 2 } });
     for (const content of [first, second, third]) await put(content);
-    assert.deepEqual((await Array.fromAsync(storage.list("pack"))).map((file) => file.name), [nameOf(first)]);
+    assert.deepEqual(
+      (await Array.fromAsync(storage.list("pack"))).map((file) => file.name),
+      [nameOf(first)],
+    );
     assert.equal((await Array.fromAsync(storage.list("pack"))).length, 3);
   });
 
@@ -82,11 +103,21 @@ describe("FaultStorage", () => {
   });
 
   it("ends for good at a crash, with the put done or not", async () => {
-    for (const [effect, expected] of [["done", [first, second]], ["not-done", [first]], ["temporary", [first]]] as const) {
+    for (const [effect, expected] of [
+      ["done", [first, second]],
+      ["not-done", [first]],
+      ["temporary", [first]],
+    ] as const) {
       const { storage, put, stored } = make({ number: 2, fault: { kind: "crash", effect } });
       await put(first);
       await assert.rejects(put(second), failsWith("interrupted"));
-      for (const call of [() => put(third), () => storage.read("pack", nameOf(first)), () => Array.fromAsync(storage.list("pack")), () => storage.remove("pack", nameOf(first)), () => storage.createLayout()]) {
+      for (const call of [
+        () => put(third),
+        () => storage.read("pack", nameOf(first)),
+        () => Array.fromAsync(storage.list("pack")),
+        () => storage.remove("pack", nameOf(first)),
+        () => storage.createLayout(),
+      ]) {
         await assert.rejects(call, failsWith("interrupted"));
       }
       assert.ok(storage.crashed);
@@ -95,10 +126,16 @@ describe("FaultStorage", () => {
   });
 
   it("tells nobody the outcome of what was under way, and can be waited for", async () => {
-    const { storage, put, stored } = make({ number: 1, fault: { kind: "delay", delayMs: 10 } }, { number: 3, fault: { kind: "crash", effect: "not-done" } });
+    const { storage, put, stored } = make(
+      { number: 1, fault: { kind: "delay", delayMs: 10 } },
+      { number: 3, fault: { kind: "crash", effect: "not-done" } },
+    );
     const outcomes = Promise.allSettled([put(first), put(second), put(third)]);
     await storage.settled();
-    assert.deepEqual((await outcomes).map((outcome) => outcome.status), ["rejected", "rejected", "rejected"]);
+    assert.deepEqual(
+      (await outcomes).map((outcome) => outcome.status),
+      ["rejected", "rejected", "rejected"],
+    );
     assert.deepEqual(await stored(), [nameOf(second)]);
   });
 
@@ -108,7 +145,7 @@ describe("FaultStorage", () => {
     for (const effect of effects) {
       const root = join(directory, effect);
       let runs = 0;
-      for (let finished = false; !finished; ) {
+      for (let finished = false; !finished;) {
         runs++;
         await rm(root, { recursive: true, force: true });
         const local = new LocalStorage(root);

@@ -127,7 +127,12 @@ export class FaultStorage implements Storage {
     const files = await this.#run({ operation: "list", type }, async (fault) => {
       const all = await Array.fromAsync(this.#inner.list(type));
       if (fault?.kind !== "stale-list" || fault.withoutLastPuts === 0) return all;
-      const hidden = new Set(this.#puts.slice(-fault.withoutLastPuts).filter((put) => put.type === type).map((put) => put.name));
+      const hidden = new Set(
+        this.#puts
+          .slice(-fault.withoutLastPuts)
+          .filter((put) => put.type === type)
+          .map((put) => put.name),
+      );
       return all.filter((file) => !hidden.has(file.name));
     });
     yield* files;
@@ -219,7 +224,8 @@ export class FaultStorage implements Storage {
     }
     if (fault?.kind === "fail") throw new HoldfastError(fault.code, `injected: ${fault.code}`);
     const result = await perform(fault);
-    if (fault?.kind === "fail-after") throw new HoldfastError(fault.code, `injected: ${fault.code}, though it was done`);
+    if (fault?.kind === "fail-after")
+      throw new HoldfastError(fault.code, `injected: ${fault.code}, though it was done`);
     // A dead process never learns the outcome of what was under way.
     if (this.#crashed) throw interrupted();
     return result;

@@ -10,7 +10,8 @@ export class MemoryStorage implements Storage {
   async createLayout(): Promise<void> {}
 
   async *list(type: FileType): AsyncGenerator<StoredFile> {
-    for (const file of [...this.#files.values()]) {
+    const files = Array.from(this.#files.values());
+    for (const file of files) {
       if (file.type === type) yield { name: file.name, sizeBytes: file.content.byteLength };
     }
   }
@@ -31,7 +32,8 @@ export class MemoryStorage implements Storage {
 
   async put(type: FileType, name: string, pieces: readonly Uint8Array[]): Promise<void> {
     const path = relativePath(type, name);
-    if (type === "config" && this.#files.has(path)) throw new HoldfastError("refused", "there is a configuration already");
+    if (type === "config" && this.#files.has(path))
+      throw new HoldfastError("refused", "there is a configuration already");
     this.#files.set(path, { type, name, content: Buffer.concat(pieces) });
   }
 

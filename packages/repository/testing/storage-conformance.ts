@@ -84,7 +84,13 @@ export function storageConformance(name: string, make: () => Promise<StorageUnde
       const whole = Buffer.from(shared);
       randomBytes(whole.byteLength).copy(whole);
       const many = Array.from({ length: 3000 }, (_, position) => whole.subarray(position * 7, position * 7 + 7));
-      const pieces = [new Uint8Array(0), whole.subarray(13, 2_000_001), new Uint8Array(0), ...many, new Uint8Array(shared, 5, 1)];
+      const pieces = [
+        new Uint8Array(0),
+        whole.subarray(13, 2_000_001),
+        new Uint8Array(0),
+        ...many,
+        new Uint8Array(shared, 5, 1),
+      ];
       const content = Buffer.concat(pieces);
       await storage.put("pack", nameOf(content), pieces);
       const single = Buffer.from(whole.subarray(1, 1000));
@@ -97,21 +103,41 @@ export function storageConformance(name: string, make: () => Promise<StorageUnde
     it("reads any range as a slice of the whole", async () => {
       const content = randomBytes(10_000);
       const file = await put("pack", content);
-      const ranges = fc.tuple(fc.nat(10_000), fc.nat(10_000)).map(([a, b]) => ({ offset: Math.min(a, b), lengthBytes: Math.abs(a - b) }));
-      const borders = [[0, 0], [0, 1], [0, 10_000], [9_999, 1], [10_000, 0], [1, 9_999]] as const;
+      const ranges = fc
+        .tuple(fc.nat(10_000), fc.nat(10_000))
+        .map(([a, b]) => ({ offset: Math.min(a, b), lengthBytes: Math.abs(a - b) }));
+      const borders = [
+        [0, 0],
+        [0, 1],
+        [0, 10_000],
+        [9_999, 1],
+        [10_000, 0],
+        [1, 9_999],
+      ] as const;
       await fc.assert(
         fc.asyncProperty(ranges, async (range) => {
           const expected = content.subarray(range.offset, range.offset + range.lengthBytes);
           assert.deepEqual(await storage.read("pack", file, range), expected);
         }),
-        { numRuns: 30, examples: borders.map(([offset, lengthBytes]): [{ offset: number; lengthBytes: number }] => [{ offset, lengthBytes }]) },
+        {
+          numRuns: 30,
+          examples: borders.map(([offset, lengthBytes]): [{ offset: number; lengthBytes: number }] => [
+            { offset, lengthBytes },
+          ]),
+        },
       );
     });
 
     it("never answers a range past the end with less", async () => {
       const file = await put("pack", randomBytes(1000));
       const empty = await put("pack", Buffer.alloc(0));
-      for (const [offset, lengthBytes] of [[0, 1001], [999, 2], [1000, 1], [1001, 0], [5000, 10]] as const) {
+      for (const [offset, lengthBytes] of [
+        [0, 1001],
+        [999, 2],
+        [1000, 1],
+        [1001, 0],
+        [5000, 10],
+      ] as const) {
         await assert.rejects(storage.read("pack", file, { offset, lengthBytes }), failsWith("damaged"));
       }
       await assert.rejects(storage.read("pack", empty, { offset: 0, lengthBytes: 1 }), failsWith("damaged"));
@@ -122,7 +148,9 @@ export function storageConformance(name: string, make: () => Promise<StorageUnde
       const content = randomBytes(500);
       for (const type of ["index", "pack"] as const) {
         const file = await put(type, content);
-        const readings = [undefined, undefined, { offset: 0, lengthBytes: 500 }].map((range) => storage.read(type, file, range));
+        const readings = [undefined, undefined, { offset: 0, lengthBytes: 500 }].map((range) =>
+          storage.read(type, file, range),
+        );
         for (const buffer of await Promise.all(readings)) {
           assert.deepEqual(buffer, content);
           buffer.fill(0);
@@ -151,7 +179,9 @@ export function storageConformance(name: string, make: () => Promise<StorageUnde
     });
 
     it("lets one of two configurations at the same time win", async () => {
-      const outcomes = await Promise.allSettled(["one", "two"].map((text) => storage.put("config", "config", [Buffer.from(text)])));
+      const outcomes = await Promise.allSettled(
+        ["one", "two"].map((text) => storage.put("config", "config", [Buffer.from(text)])),
+      );
       const winner = outcomes.findIndex((outcome) => outcome.status === "fulfilled");
       assert.equal(outcomes.filter((outcome) => outcome.status === "fulfilled").length, 1);
       assert.equal((await storage.read("config", "config")).toString(), ["one", "two"][winner]);

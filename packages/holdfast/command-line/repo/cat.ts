@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
 import { toJsonText } from "../display/json-line.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { findTree } from "../find-tree.ts";
 import { openSession } from "../session.ts";
 import { addSnapshotOptions, oneSnapshot, type SnapshotOptions } from "../snapshot-options.ts";
 import { requireWords } from "../words.ts";
@@ -80,15 +81,4 @@ async function loadAnyBlob(repository: Repository, id: string): Promise<Buffer> 
   const type = (["data", "tree"] as const).find((kind) => index.has(Buffer.from(id, "hex"), kind));
   if (type === undefined) throw new HoldfastError("not-found", `there is no blob ${id}`, { hint: "see `holdfast repo list blobs`" });
   return repository.loadBlob(type, id);
-}
-
-/** The id of the tree of a folder below `root`; "/" is the root itself. */
-async function findTree(repository: Repository, root: string, folder: string): Promise<string> {
-  let tree = root;
-  for (const name of folder.split("/").filter((part) => part !== "")) {
-    const node = (await repository.loadTree(tree)).find((each) => each.name.toString() === name);
-    if (node?.subtree == null) throw new HoldfastError("not-found", `there is no folder ${JSON.stringify(folder)} in the snapshot`);
-    tree = node.subtree;
-  }
-  return tree;
 }

@@ -1,0 +1,136 @@
+// Walks through the trees of a snapshot in the order of their names, with a few trees fetched ahead.
+import { hasCode, HoldfastError } from "../errors.ts";
+import { displayPath } from "../filesystem/system-error.ts";
+import { byteString, joinPath } from "../filesystem/path.ts";
+import type { TreeNode } from "../format/node.ts";
+import { parseTree } from "../format/tree.ts";
+import type { Repository } from "../store/repository.ts";
+
+/** How many subdirectories of one directory are fetched before their turn, and from how many directories at most. */
+const aheadOfEach = 3;
+const aheadOfAll = 24;
+/** Larger trees wait for their turn, so that what is fetched ahead stays small. */
+const aheadBytes = 256 * 1024;
+/** No file system takes a path this deep, and every open directory costs a descriptor in a restore. */
+const maximumDepth = 2048;
+
+export interface WalkEntry {
+  /** Absolute in the snapshot (or in the folder the walk started from), raw bytes. */
+  readonly path: Buffer;
+  readonly node: TreeNode;
+}
+
+/** `enter` comes before the contents of a directory, `leave` after them; anything else is an `entry`. */
+export type WalkStep =
+  | { readonly kind: "entry" | "enter"; readonly path: Buffer; readonly node: TreeNode }
+  /** `names`: byte strings of all that the directory's tree holds; null when the tree was not read. `path` is "/" at the root. */
+  | { readonly kind: "leave"; readonly path: Buffer; readonly names: ReadonlySet<string> | null };
+
+export interface WalkOptions {
+  /** Whether to look into a directory; asked once for each. Every directory is entered without it. */
+  readonly enters?: (path: Buffer, node: TreeNode) => boolean;
+  /** A tree that cannot be read: its directory is passed over and the walk goes on. */
+  readonly report: (path: Buffer, error: HoldfastError) => void;
+}
+
+interface Frame {
+  readonly path: Buffer;
+  readonly treeId: string;
+  readonly nodes: readonly TreeNode[];
+  readonly wanted: Map<TreeNode, boolean>;
+  next: number;
+  nextAhead: number;
+}
+
+const rootPath = Buffer.from("/");
+
+/** Every entry below the tree `treeId`, parents before their contents. A root tree that cannot be read is thrown. */
+export async function* walk(repository: Repository, treeId: string, options: WalkOptions): AsyncGenerator<WalkEntry, void, undefined> {
+  for await (const step of walkSteps(repository, treeId, options)) if (step.kind !== "leave") yield step;
+}
+
+/** As `walk`, with a step also where a directory ends. */
+export async function* walkSteps(repository: Repository, treeId: string, options: WalkOptions): AsyncGenerator<WalkStep, void, undefined> {
+  const walker = new Walker(repository, options);
+  const stack = [walker.frame(rootPath, treeId, await repository.loadTree(treeId))];
+  for (let top = stack.at(-1); top; top = stack.at(-1)) {
+    walker.fetchAhead(top);
+    const node = top.nodes[top.next++];
+    if (!node) {
+      stack.pop();
+      yield { kind: "leave", path: top.path, names: new Set(top.nodes.map((each) => byteString(each.name))) };
+      continue;
+    }
+    const path = joinPath(top.path, byteString(node.name));
+    yield { kind: node.type === "dir" ? "enter" : "entry", path, node };
+    if (node.type !== "dir") continue;
+    const frame = walker.wants(top, node, path) ? await walker.open(path, node, stack) : null;
+    if (frame) stack.push(frame);
+    else yield { kind: "leave", path, names: null };
+  }
+}
+
+class Walker {
+  readonly #repository: Repository;
+  readonly #options: WalkOptions;
+  readonly #ahead = new Map<string, Promise<Buffer>>();
+
+  constructor(repository: Repository, options: WalkOptions) {
+    this.#repository = repository;
+    this.#options = options;
+  }
+
+  frame(path: Buffer, treeId: string, nodes: readonly TreeNode[]): Frame {
+    return { path, treeId, nodes, wanted: new Map(), next: 0, nextAhead: 0 };
+  }
+
+  wants(frame: Frame, node: TreeNode, path: Buffer): boolean {
+    const known = frame.wanted.get(node);
+    frame.wanted.delete(node);
+    return known ?? this.#options.enters?.(path, node) ?? true;
+  }
+
+  /** The contents of a directory; null when they cannot be read, which is reported. */
+  async open(path: Buffer, node: TreeNode, ancestors: readonly Frame[]): Promise<Frame | null> {
+    try {
+      const treeId = node.subtree;
+      if (treeId === null) throw new HoldfastError("damaged", "the directory has no tree");
+      if (ancestors.length >= maximumDepth || ancestors.some((frame) => frame.treeId === treeId)) {
+        throw new HoldfastError("hostile", `directories are nested without end at ${displayPath(path)}`);
+      }
+      const ahead = this.#ahead.get(treeId);
+      this.#ahead.delete(treeId);
+      const nodes = ahead ? parseTree(await ahead) : await this.#repository.loadTree(treeId);
+      return this.frame(path, treeId, nodes);
+    } catch (error) {
+      if (!hasCode(error, "damaged") && !hasCode(error, "hostile") && !hasCode(error, "unsupported")) throw error;
+      this.#options.report(path, error);
+      return null;
+    }
+  }
+
+  /** Begins to fetch the trees of the next subdirectories of `frame`. */
+  fetchAhead(frame: Frame): void {
+    frame.nextAhead = Math.max(frame.nextAhead, frame.next);
+    while (frame.wanted.size < aheadOfEach && this.#ahead.size < aheadOfAll && frame.nextAhead < frame.nodes.length) {
+      const node = frame.nodes[frame.nextAhead++]!;
+      if (node.type !== "dir" || node.subtree === null) continue;
+      const wanted = this.#options.enters?.(joinPath(frame.path, byteString(node.name)), node) ?? true;
+      frame.wanted.set(node, wanted);
+      if (wanted) this.#fetch(node.subtree);
+    }
+  }
+
+  #fetch(treeId: string): void {
+    if (this.#ahead.has(treeId)) return;
+    const load = this.#repository.loadIndex().then((index) => {
+      const bytes = index.locations(treeId, "tree")[0]?.lengthBytes ?? 0;
+      if (bytes <= aheadBytes) return this.#repository.loadBlob("tree", treeId);
+      this.#ahead.delete(treeId);
+      return Buffer.alloc(0);
+    });
+    // A failure is met where the tree's turn comes.
+    load.catch(() => undefined);
+    this.#ahead.set(treeId, load);
+  }
+}
