@@ -41,7 +41,11 @@ export function addBackupOptions(command: Command): void {
     .option("--iexclude <pattern>", "the same, upper and lower case taken as equal", collect)
     .option("--exclude-file <file>", "read such patterns from a file, one a line", collect)
     .option("--iexclude-file <file>", "the same, upper and lower case taken as equal", collect)
-    .option("--exclude-if-present <name[:header]>", "leave out the contents of folders with a file of this name (that begins with this header)", collect)
+    .option(
+      "--exclude-if-present <name[:header]>",
+      "leave out the contents of folders with a file of this name (that begins with this header)",
+      collect,
+    )
     .option("--exclude-caches", "leave out the contents of folders marked with CACHEDIR.TAG")
     .option("--exclude-larger-than <size>", "leave out files of more bytes (like 500M, 2G)")
     .option("-x, --one-file-system", "stay in the file systems of the given paths")
@@ -79,10 +83,19 @@ Exit code 3: the snapshot was made, but some files could not be read; they are n
 }
 
 /** All patterns in the order of the options, those of files behind; the snapshot records them too. */
-export function excludePatterns(options: BackupOptions, environment: NodeJS.ProcessEnv): { exclude: string[]; iexclude: string[] } {
+export function excludePatterns(
+  options: BackupOptions,
+  environment: NodeJS.ProcessEnv,
+): { exclude: string[]; iexclude: string[] } {
   return {
-    exclude: [...(options.exclude ?? []), ...readPatternFiles(options.excludeFile ?? [], "--exclude-file", environment)],
-    iexclude: [...(options.iexclude ?? []), ...readPatternFiles(options.iexcludeFile ?? [], "--iexclude-file", environment)],
+    exclude: [
+      ...(options.exclude ?? []),
+      ...readPatternFiles(options.excludeFile ?? [], "--exclude-file", environment),
+    ],
+    iexclude: [
+      ...(options.iexclude ?? []),
+      ...readPatternFiles(options.iexcludeFile ?? [], "--iexclude-file", environment),
+    ],
   };
 }
 
@@ -95,7 +108,10 @@ export function selectionRules(context: Context, options: BackupOptions): Select
     exclude: cache === undefined ? exclude : [...exclude, escapePattern(cache)],
     iexclude,
     excludeIfPresent: options.excludeCaches === true ? [...markers, cacheDirectoryMarker] : markers,
-    excludeLargerThanBytes: options.excludeLargerThan === undefined ? null : parseSizeBytes(options.excludeLargerThan, "--exclude-larger-than"),
+    excludeLargerThanBytes:
+      options.excludeLargerThan === undefined
+        ? null
+        : parseSizeBytes(options.excludeLargerThan, "--exclude-larger-than"),
   };
 }
 

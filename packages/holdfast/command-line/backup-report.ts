@@ -12,6 +12,7 @@ export function reportBackupEvent(event: BackupEvent, output: Output, monitor: P
   switch (event.kind) {
     case "progress":
       monitor.update({
+        unit: "files",
         done: event.filesDone,
         total: event.filesTotal,
         bytesDone: event.bytesDone,
@@ -85,9 +86,15 @@ export function backupSummaryLines(summary: BackupSummary, dryRun: boolean, verb
     `${column(what.new)} new, ${column(what.changed)} changed, ${column(what.unmodified)} unmodified`;
   const processed = files.new + files.changed + files.unmodified;
   const lines = [`Files:       ${counts(files)}`, `Dirs:        ${counts(dirs)}`];
-  if (verbose) lines.push(`Data blobs:  ${column(summary.dataBlobs)} new`, `Tree blobs:  ${column(summary.treeBlobs)} new`);
-  lines.push(`${dryRun ? "Would add" : "Added"} to the repository: ${formatBytes(summary.bytesAdded)} (${formatBytes(summary.bytesStored)} stored)`);
-  lines.push("", `processed ${processed} files, ${formatBytes(summary.bytesProcessed)} in ${formatDuration(summary.durationMs)}`);
+  if (verbose)
+    lines.push(`Data blobs:  ${column(summary.dataBlobs)} new`, `Tree blobs:  ${column(summary.treeBlobs)} new`);
+  lines.push(
+    `${dryRun ? "Would add" : "Added"} to the repository: ${formatBytes(summary.bytesAdded)} (${formatBytes(summary.bytesStored)} stored)`,
+  );
+  lines.push(
+    "",
+    `processed ${processed} files, ${formatBytes(summary.bytesProcessed)} in ${formatDuration(summary.durationMs)}`,
+  );
   if (summary.snapshotId !== null) lines.push(`snapshot ${summary.snapshotId.slice(0, 8)} saved`);
   else if (!dryRun) lines.push("nothing changed: no snapshot was made");
   return lines;

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { absoluteTargets, placeTargets } from "./backup-targets.ts";
 
-const placed = (...targets: string[]): string[] => placeTargets(targets, "/home/me/work").map(({ from, at }) => `${from} at ${at}`);
+const placed = (...targets: string[]): string[] =>
+  placeTargets(targets, "/home/me/work").map(({ from, at }) => `${from} at ${at}`);
 
 describe("targets", () => {
   it("keep their place when absolute", () => {
@@ -16,7 +17,12 @@ describe("targets", () => {
     assert.deepEqual(placed("a/../../x"), ["/home/me/x at /x"]);
   });
   it("get a number when names of different roots collide", () => {
-    assert.deepEqual(placed("/a/x", "a/y", "../a/z", "a/w"), ["/a/x at /a/x", "/home/me/work/a/y at /a-1/y", "/home/me/a/z at /a-2/z", "/home/me/work/a/w at /a-1/w"]);
+    assert.deepEqual(placed("/a/x", "a/y", "../a/z", "a/w"), [
+      "/a/x at /a/x",
+      "/home/me/work/a/y at /a-1/y",
+      "/home/me/a/z at /a-2/z",
+      "/home/me/work/a/w at /a-1/w",
+    ]);
   });
   it("are taken once, and not below another", () => {
     assert.deepEqual(placed("/a/b", "/a", "/a/", "/ab"), ["/a at /a", "/ab at /ab"]);

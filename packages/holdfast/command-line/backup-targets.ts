@@ -18,17 +18,22 @@ export function placeTargets(targets: readonly string[], workingDirectory: strin
   const rootOfName = new Map<string, string>();
   const placed = targets.map((target) => {
     const parts = cleanParts(target);
-    const root = target.startsWith("/") ? "/" : ["." , ...parts.filter((part) => part === "..")].join("/");
+    const root = target.startsWith("/") ? "/" : [".", ...parts.filter((part) => part === "..")].join("/");
     const [first, ...rest] = parts.filter((part) => part !== "..");
     if (first === undefined) return { from: absolute(parts, target.startsWith("/") ? "/" : workingDirectory), at: "/" };
     let name = first;
     for (let number = 1; (rootOfName.get(name) ?? root) !== root; number++) name = `${first}-${number}`;
     rootOfName.set(name, root);
-    return { from: absolute(parts, target.startsWith("/") ? "/" : workingDirectory), at: `/${[name, ...rest].join("/")}` };
+    return {
+      from: absolute(parts, target.startsWith("/") ? "/" : workingDirectory),
+      at: `/${[name, ...rest].join("/")}`,
+    };
   });
-  const isBelow = (inner: PlacedTarget, outer: PlacedTarget): boolean => inner.at !== outer.at && inner.at.startsWith(outer.at === "/" ? "/" : `${outer.at}/`);
+  const isBelow = (inner: PlacedTarget, outer: PlacedTarget): boolean =>
+    inner.at !== outer.at && inner.at.startsWith(outer.at === "/" ? "/" : `${outer.at}/`);
   return placed.filter(
-    (target, index) => !placed.some((other) => isBelow(target, other)) && placed.findIndex((other) => other.at === target.at) === index,
+    (target, index) =>
+      !placed.some((other) => isBelow(target, other)) && placed.findIndex((other) => other.at === target.at) === index,
   );
 }
 
@@ -36,17 +41,26 @@ export function placeTargets(targets: readonly string[], workingDirectory: strin
  * A target without a name of its own ("/", ".", "..") stands for what is in it, which exclude rules apply to.
  * Alone it can stay as it is: it becomes the root of the snapshot.
  */
-export function expandNameless(targets: readonly string[], workingDirectory: string, rules: SelectionRules, warn: (message: string) => void): string[] {
+export function expandNameless(
+  targets: readonly string[],
+  workingDirectory: string,
+  rules: SelectionRules,
+  warn: (message: string) => void,
+): string[] {
   if (targets.length === 1) return [...targets];
   const selection = new Selection(rules);
   return targets.flatMap((target) => {
     if (cleanParts(target).some((part) => part !== "..")) return [target];
     const directory = Buffer.from(target, "latin1");
     const markers = selection.markersIn(directory, warn);
-    const names = readdirSync(directory, { encoding: "buffer" }).filter((name) => !selection.excludesEntry(name, markers));
+    const names = readdirSync(directory, { encoding: "buffer" }).filter(
+      (name) => !selection.excludesEntry(name, markers),
+    );
     return names
       .map((name) => `${target.replace(/\/+$/, "")}/${name.toString("latin1")}`)
-      .filter((path) => isSelected(selection, absolute(cleanParts(path), path.startsWith("/") ? "/" : workingDirectory)))
+      .filter((path) =>
+        isSelected(selection, absolute(cleanParts(path), path.startsWith("/") ? "/" : workingDirectory)),
+      )
       .toSorted();
   });
 }
@@ -59,7 +73,10 @@ function isSelected(selection: Selection, path: string): boolean {
 }
 
 /** The targets that exist. Throws `source` when none does. */
-export function existingTargets(targets: readonly string[], report: (path: Buffer, error: HoldfastError) => void): string[] {
+export function existingTargets(
+  targets: readonly string[],
+  report: (path: Buffer, error: HoldfastError) => void,
+): string[] {
   const existing = targets.filter((target) => {
     const path = Buffer.from(target, "latin1");
     try {
@@ -73,7 +90,9 @@ export function existingTargets(targets: readonly string[], report: (path: Buffe
     }
   });
   if (existing.length > 0) return existing;
-  throw new HoldfastError("source", "none of the paths given can be read: there is nothing to back up", { hint: "check the paths" });
+  throw new HoldfastError("source", "none of the paths given can be read: there is nothing to back up", {
+    hint: "check the paths",
+  });
 }
 
 /** As absolute paths, for the snapshot's list. */

@@ -36,7 +36,9 @@ export function parseRawList(bytes: Buffer): string[] {
   if (bytes.length === 0) return [];
   const names = bytes.toString("latin1").split("\0");
   if (names.pop() !== "") {
-    throw new HoldfastError("usage", "--files-from-raw: there is no NUL behind the last name", { hint: "write the list with find -print0 or the like" });
+    throw new HoldfastError("usage", "--files-from-raw: there is no NUL behind the last name", {
+      hint: "write the list with find -print0 or the like",
+    });
   }
   // An empty name would silently stand for the current directory.
   if (names.includes("")) throw new HoldfastError("usage", "--files-from-raw: the list holds an empty name");
@@ -57,12 +59,15 @@ export function expandPattern(pattern: string): string[] {
 }
 
 function expandPart(directory: string, part: string): string[] {
-  const join = (name: string): string => (directory === "" || directory === "/" ? directory + name : `${directory}/${name}`);
+  const join = (name: string): string =>
+    directory === "" || directory === "/" ? directory + name : `${directory}/${name}`;
   if (!/[*?[\\]/.test(part)) return exists(join(part)) ? [join(part)] : [];
   const test = compileName(part);
   let names: string[];
   try {
-    names = readdirSync(Buffer.from(directory === "" ? "." : directory, "latin1"), { encoding: "buffer" }).map((name) => name.toString("latin1"));
+    names = readdirSync(Buffer.from(directory === "" ? "." : directory, "latin1"), { encoding: "buffer" }).map((name) =>
+      name.toString("latin1"),
+    );
   } catch {
     return [];
   }

@@ -61,7 +61,10 @@ export function addGlobalOptions(command: Command): void {
     .option("-r, --repo <repository>", "the repository: a path, or rest:http://HOST/PATH/ ($RESTIC_REPOSITORY)")
     .option("--repository-file <file>", "a file with the address of the repository ($RESTIC_REPOSITORY_FILE)")
     .option("-p, --password-file <file>", "a file with the password ($RESTIC_PASSWORD_FILE)")
-    .option("--password-command <command>", "a program that prints the password, run without a shell ($RESTIC_PASSWORD_COMMAND)")
+    .option(
+      "--password-command <command>",
+      "a program that prints the password, run without a shell ($RESTIC_PASSWORD_COMMAND)",
+    )
     .option("--insecure-no-password", "use an empty password; every command then needs this option (insecure)")
     .option("--key-hint <key>", "the id of the key to try first ($RESTIC_KEY_HINT)")
     .option("-q, --quiet", "print results and errors only")

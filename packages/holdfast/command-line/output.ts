@@ -124,7 +124,9 @@ export class Output {
   failure(error: HoldfastError, exitCode: number): void {
     const { message, hint, code, context } = error;
     if (this.json) {
-      this.#toStderr(toJsonLine({ message_type: "exit_error", code: exitCode, message, error_code: code, hint, context }));
+      this.#toStderr(
+        toJsonLine({ message_type: "exit_error", code: exitCode, message, error_code: code, hint, context }),
+      );
       return;
     }
     this.#toStderr(`${this.#bold("holdfast:")} ${printableText(message)}`);

@@ -19,5 +19,6 @@ The repository and its password come from options or from the environment:
   RESTIC_PASSWORD_COMMAND, RESTIC_KEY_HINT, RESTIC_CACHE_DIR, RESTIC_CACERT, RESTIC_HOST,
   RESTIC_REST_USERNAME, RESTIC_REST_PASSWORD, RESTIC_PROGRESS_FPS
 
-Options may stand before the verb or behind it. \`holdfast repo VERB --help\` says more of each.
+\`holdfast repo VERB --help\` explains the options of a verb and those of all verbs: -r for the repository, -p for a
+file with the password, -q and -v for less and more, --json for programs. They may stand before the verb or behind it.
 `;

@@ -28,14 +28,15 @@ export class StreamPrompt implements PasswordPrompt {
   }
 
   get isTerminal(): boolean {
-    return this.#input.isTTY === true;
+    return this.#input.isTTY;
   }
 
   async ask(question: string): Promise<Buffer> {
     this.#signal.throwIfAborted();
     if (this.isTerminal) {
-      this.#output.write(question);
+      // First, so that what is typed at once is hidden too.
       this.#input.setRawMode(true);
+      this.#output.write(question);
     }
     try {
       return await this.#readLine();
@@ -68,11 +69,12 @@ export class StreamPrompt implements PasswordPrompt {
           this.#ahead = rest;
           finish(() => resolve(line.content));
         } catch (error) {
-          finish(() => reject(error as Error));
+          finish(() => reject(error));
         }
       };
       const onEnd = (): void => finish(() => resolve(line.content));
-      const onError = (error: Error): void => finish(() => reject(new HoldfastError("usage", "the password could not be read", { cause: error })));
+      const onError = (error: Error): void =>
+        finish(() => reject(new HoldfastError("usage", "the password could not be read", { cause: error })));
       const onAbort = (): void => finish(() => reject(this.#signal.reason as Error));
       this.#input.on("data", onData).on("end", onEnd).on("error", onError);
       this.#signal.addEventListener("abort", onAbort);

@@ -22,19 +22,84 @@ interface VerbEntry {
 }
 
 const repoVerbs: readonly VerbEntry[] = [
-  { name: "init", usage: "", summary: "make a new repository", load: async () => (await import("./repo/init.ts")).init },
-  { name: "backup", usage: "[path...]", summary: "store files, or a stream, as a new snapshot", load: async () => (await import("./repo/backup.ts")).backupVerb },
-  { name: "snapshots", usage: "[snapshot...]", summary: "list the snapshots", load: async () => (await import("./repo/snapshots.ts")).snapshots },
-  { name: "ls", usage: "<snapshot> [folder...]", summary: "list the files of a snapshot", load: async () => (await import("./repo/ls.ts")).ls },
-  { name: "restore", usage: "<snapshot>", summary: "bring the files of a snapshot back into a folder", load: async () => (await import("./repo/restore.ts")).restoreVerb },
-  { name: "dump", usage: "<snapshot> <path>", summary: "print a file, or a folder as an archive", load: async () => (await import("./repo/dump.ts")).dumpVerb },
-  { name: "diff", usage: "<snapshot> <snapshot>", summary: "show what differs between two snapshots", load: async () => (await import("./repo/diff.ts")).diffVerb },
-  { name: "check", usage: "", summary: "look for damage", load: async () => (await import("./repo/check.ts")).checkVerb },
-  { name: "cat", usage: "<kind> [id]", summary: "print what the repository holds inside", load: async () => (await import("./repo/cat.ts")).cat },
-  { name: "list", usage: "<kind>", summary: "list blobs, packs, index files, snapshots, keys or locks", load: async () => (await import("./repo/list.ts")).list },
-  { name: "stats", usage: "[snapshot...]", summary: "count files, blobs and bytes", load: async () => (await import("./repo/stats.ts")).statsVerb },
-  { name: "key", usage: "<list|add|remove|passwd> [id]", summary: "manage the passwords", load: async () => (await import("./repo/key.ts")).key },
-  { name: "unlock", usage: "", summary: "remove locks that dead processes left behind", load: async () => (await import("./repo/unlock.ts")).unlockVerb },
+  {
+    name: "init",
+    usage: "",
+    summary: "make a new repository",
+    load: async () => (await import("./repo/init.ts")).init,
+  },
+  {
+    name: "backup",
+    usage: "[path...]",
+    summary: "store files, or a stream, as a new snapshot",
+    load: async () => (await import("./repo/backup.ts")).backupVerb,
+  },
+  {
+    name: "snapshots",
+    usage: "[snapshot...]",
+    summary: "list the snapshots",
+    load: async () => (await import("./repo/snapshots.ts")).snapshots,
+  },
+  {
+    name: "ls",
+    usage: "<snapshot> [folder...]",
+    summary: "list the files of a snapshot",
+    load: async () => (await import("./repo/ls.ts")).ls,
+  },
+  {
+    name: "restore",
+    usage: "<snapshot>",
+    summary: "bring the files of a snapshot back into a folder",
+    load: async () => (await import("./repo/restore.ts")).restoreVerb,
+  },
+  {
+    name: "dump",
+    usage: "<snapshot> <path>",
+    summary: "print a file, or a folder as an archive",
+    load: async () => (await import("./repo/dump.ts")).dumpVerb,
+  },
+  {
+    name: "diff",
+    usage: "<snapshot> <snapshot>",
+    summary: "show what differs between two snapshots",
+    load: async () => (await import("./repo/diff.ts")).diffVerb,
+  },
+  {
+    name: "check",
+    usage: "",
+    summary: "look for damage",
+    load: async () => (await import("./repo/check.ts")).checkVerb,
+  },
+  {
+    name: "cat",
+    usage: "<kind> [id]",
+    summary: "print what the repository holds inside",
+    load: async () => (await import("./repo/cat.ts")).cat,
+  },
+  {
+    name: "list",
+    usage: "<kind>",
+    summary: "list blobs, packs, index files, snapshots, keys or locks",
+    load: async () => (await import("./repo/list.ts")).list,
+  },
+  {
+    name: "stats",
+    usage: "[snapshot...]",
+    summary: "count files, blobs and bytes",
+    load: async () => (await import("./repo/stats.ts")).statsVerb,
+  },
+  {
+    name: "key",
+    usage: "<list|add|remove|passwd> [id]",
+    summary: "manage the passwords",
+    load: async () => (await import("./repo/key.ts")).key,
+  },
+  {
+    name: "unlock",
+    usage: "",
+    summary: "remove locks that dead processes left behind",
+    load: async () => (await import("./repo/unlock.ts")).unlockVerb,
+  },
 ];
 
 export interface ProgramParts {
@@ -61,11 +126,20 @@ export async function parseCommandLine(parts: ProgramParts): Promise<Invocation 
     .exitOverride()
     .configureOutput({ writeOut: (text) => parts.stdout.write(text), writeErr: () => {}, outputError: () => {} })
     .addHelpText("after", overview);
-  const repo = program.command("repo").summary("work on one repository").description("Work on one repository, with the verbs and options of restic.");
+  const repo = program
+    .command("repo")
+    .summary("work on one repository")
+    .description("Work on one repository, with the verbs and options of restic.");
   addGlobalOptions(repo);
+  // The verbs are the news here; their own help texts list these options too.
+  repo.configureHelp({ visibleOptions: () => [] }).usage("<verb> [options]");
   repo.addHelpText("after", repoOverview);
   for (const entry of repoVerbs) {
-    const command = repo.command(entry.name).usage(`[options] ${entry.usage}`.trim()).summary(entry.summary).description(entry.summary);
+    const command = repo
+      .command(entry.name)
+      .usage(`[options] ${entry.usage}`.trim())
+      .summary(entry.summary)
+      .description(entry.summary);
     command.configureHelp({ showGlobalOptions: true }).allowExcessArguments().argument("[words...]");
     // The word may be a path or a value of the same name: then one verb too many is loaded, and no harm done.
     if (!words.includes(entry.name)) continue;

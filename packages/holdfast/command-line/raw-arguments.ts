@@ -17,11 +17,17 @@ export function readRawArguments(words: readonly string[]): RawArguments {
   const raw = commandLineOfProcess().slice(-words.length);
   return (word) => {
     if (!word.includes(replacement)) return Buffer.from(word, "utf8");
-    const found = new Set(raw.filter((bytes) => bytes.toString("utf8") === word).map((bytes) => bytes.toString("latin1")));
+    const found = new Set(
+      raw.filter((bytes) => bytes.toString("utf8") === word).map((bytes) => bytes.toString("latin1")),
+    );
     if (found.size === 1) return Buffer.from([...found][0] as string, "latin1");
-    throw new HoldfastError("usage", `the name ${JSON.stringify(word)} is not UTF-8 and cannot be told from another one`, {
-      hint: "give such names with --files-from-raw",
-    });
+    throw new HoldfastError(
+      "usage",
+      `the name ${JSON.stringify(word)} is not UTF-8 and cannot be told from another one`,
+      {
+        hint: "give such names with --files-from-raw",
+      },
+    );
   };
 }
 
@@ -34,7 +40,7 @@ function commandLineOfProcess(): Buffer[] {
     return [];
   }
   const words: Buffer[] = [];
-  for (let start = 0; start < bytes.length; ) {
+  for (let start = 0; start < bytes.length;) {
     const end = bytes.indexOf(0, start);
     words.push(bytes.subarray(start, end < 0 ? bytes.length : end));
     start = end < 0 ? bytes.length : end + 1;

@@ -11,30 +11,33 @@ export function reportRestoreEvent(event: RestoreEvent, output: Output, monitor:
   switch (event.kind) {
     case "progress":
       monitor.update({
+        unit: "entries",
         done: event.filesDone,
         total: event.filesTotal,
         bytesDone: event.bytesDone,
         bytesTotal: event.bytesTotal,
         errors: event.errors,
-        // Byte strings: names need not be UTF-8.
-        current: event.currentFiles.map((name) => Buffer.from(name, "latin1").toString("utf8")),
+        current: [],
       });
       break;
     case "item":
-      if (output.verbosity < 3) break;
-      if (output.json) {
-        output.jsonLine({ message_type: "verbose_status", action: event.action, item: event.path.toString("utf8"), size: event.sizeBytes });
-      } else {
-        output.line(`${event.action.padEnd(9)} ${printableName(event.path)} (${formatBytes(event.sizeBytes)})`);
-      }
+      reportItem(event, output);
       break;
     case "error":
       output.itemError(printableName(event.path), event.during, event.error);
       break;
     case "warning":
-      output.warn(`${printableName(event.path)}: ${event.message}`);
+      output.warn(event.message);
       break;
   }
+}
+
+/** With -vv; removals with -v already. */
+function reportItem({ action, path, sizeBytes }: Extract<RestoreEvent, { kind: "item" }>, output: Output): void {
+  if (output.verbosity < (action === "deleted" ? 2 : 3)) return;
+  if (output.json)
+    output.jsonLine({ message_type: "verbose_status", action, item: path.toString("utf8"), size: sizeBytes });
+  else output.line(`${action.padEnd(9)} ${printableName(path)} (${formatBytes(sizeBytes)})`);
 }
 
 /** restic's `status` line. */
@@ -51,30 +54,57 @@ export function restoreStatusJson(progress: Progress, elapsedMs: number): object
   };
 }
 
-/** restic's `summary` line; `files_verified` and `errors` are ours. */
+/** Entries of all kinds. */
+function totals({ files, dirs, others }: RestoreSummary): { written: number; left: number } {
+  const all = [files, dirs, others];
+  return {
+    written: all.reduce((sum, { restored, updated }) => sum + restored + updated, 0),
+    left: all.reduce((sum, { unchanged, skipped }) => sum + unchanged + skipped, 0),
+  };
+}
+
+/** restic's `summary` line, whose files are entries of all kinds; the fields behind `bytes_skipped` are ours. */
 export function restoreSummaryJson(summary: RestoreSummary, dryRun: boolean): object {
+  const { written, left } = totals(summary);
   return {
     message_type: "summary",
     ...(dryRun ? { dry_run: true } : {}),
     seconds_elapsed: Math.trunc(summary.durationMs / 1000),
-    total_files: summary.filesTotal,
-    files_restored: summary.filesRestored,
-    files_skipped: summary.filesSkipped,
-    files_deleted: summary.filesDeleted,
-    total_bytes: summary.bytesTotal,
+    total_files: written + left,
+    files_restored: written,
+    files_skipped: left,
+    files_deleted: summary.deleted,
+    total_bytes: summary.bytesRestored + summary.bytesSkipped,
     bytes_restored: summary.bytesRestored,
     bytes_skipped: summary.bytesSkipped,
+    files: summary.files,
+    dirs: summary.dirs,
+    others: summary.others,
     files_verified: summary.filesVerified,
+    owners_not_set: summary.ownersNotSet,
+    sockets_skipped: summary.socketsSkipped,
+    total_duration: summary.durationMs / 1000,
     errors: summary.errors,
   };
 }
 
-export function restoreSummaryLine(summary: RestoreSummary, dryRun: boolean): string {
-  const restored = `${formatCount(summary.filesRestored, "entry", "entries")} (${formatBytes(summary.bytesRestored)}) in ${formatDuration(summary.durationMs)}`;
-  const parts = [`${dryRun ? "would restore" : "restored"} ${restored}`];
-  if (summary.filesSkipped > 0) parts.push(`${summary.filesSkipped} were there already (${formatBytes(summary.bytesSkipped)})`);
-  if (summary.filesDeleted > 0) parts.push(`${summary.filesDeleted} ${dryRun ? "would be deleted" : "deleted"}`);
-  if (summary.filesVerified > 0) parts.push(`${summary.filesVerified} files read again and found equal`);
-  if (summary.errors > 0) parts.push(formatCount(summary.errors, "error"));
-  return parts.join(", ");
+export function restoreSummaryLines(summary: RestoreSummary, dryRun: boolean): string[] {
+  const { written, left } = totals(summary);
+  const verb = dryRun ? "would restore" : "restored";
+  const lines = [
+    `${verb} ${formatCount(written, "entry", "entries")} (${formatBytes(summary.bytesRestored)}) in ${formatDuration(summary.durationMs)}`,
+  ];
+  if (left > 0)
+    lines.push(
+      `${formatCount(left, "entry was", "entries were")} there already or left alone (${formatBytes(summary.bytesSkipped)})`,
+    );
+  if (summary.deleted > 0)
+    lines.push(`${formatCount(summary.deleted, "entry", "entries")} ${dryRun ? "would be deleted" : "deleted"}`);
+  if (summary.filesVerified > 0) lines.push(`${formatCount(summary.filesVerified, "file")} read again and found equal`);
+  if (summary.ownersNotSet > 0)
+    lines.push(
+      `${formatCount(summary.ownersNotSet, "entry belongs", "entries belong")} to you: only root may give files away`,
+    );
+  if (summary.socketsSkipped > 0) lines.push(`${formatCount(summary.socketsSkipped, "socket")} left out`);
+  return lines;
 }

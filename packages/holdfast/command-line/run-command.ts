@@ -23,7 +23,11 @@ export interface ProcessParts {
 /** The whole of the program but the process: never throws. */
 export async function runCommand(parts: ProcessParts): Promise<ExitCode> {
   // Until the options have been understood, errors are printed as the words alone suggest.
-  const before = new Output(parts, { json: parts.words.includes("--json"), verbosity: 1, environment: parts.environment });
+  const before = new Output(parts, {
+    json: parts.words.includes("--json"),
+    verbosity: 1,
+    environment: parts.environment,
+  });
   let invocation: Invocation | null;
   try {
     invocation = await parseCommandLine(parts);
@@ -81,7 +85,10 @@ export function asHoldfastError(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;
   if (error instanceof CommanderError) {
     const [first = "", ...rest] = error.message.replace(/^error: /, "").split("\n");
-    const hint = rest.join(" ").trim().replace(/^\((.*)\)$/, "$1");
+    const hint = rest
+      .join(" ")
+      .trim()
+      .replace(/^\((.*)\)$/, "$1");
     return new HoldfastError("usage", first, { hint: hint === "" ? "see --help" : hint });
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error));

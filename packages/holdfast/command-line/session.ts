@@ -1,6 +1,5 @@
 // Opens the repository that options and environment name: storage, password, key, lock.
 
-import { isUtf8 } from "node:buffer";
 import { homedir, hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import {
@@ -19,7 +18,7 @@ import {
 } from "@holdfast/repository";
 import type { Context } from "./context.ts";
 import type { GlobalOptions } from "./global-options.ts";
-import { askPassword, givenPassword } from "./password.ts";
+import { askPassword, givenPassword, passwordText } from "./password.ts";
 import { StreamPrompt } from "./password-prompt.ts";
 import { readTextFile } from "./values/text-file.ts";
 
@@ -99,10 +98,9 @@ export function promptOf(context: Context): StreamPrompt {
 }
 
 export function openOptions(context: Context, storage: Storage, password: Buffer): OpenOptions {
-  if (!isUtf8(password)) throw new HoldfastError("unsupported", "passwords that are not UTF-8 are not supported");
   return {
     storage,
-    password: password.toString("utf8"),
+    password: passwordText(password),
     cacheDirectory: cacheDirectoryOf(context.globals, context.environment),
     keyHint: context.globals.keyHint,
     now: context.now,
@@ -118,7 +116,13 @@ export function cacheDirectoryOf(globals: GlobalOptions, environment: NodeJS.Pro
 }
 
 export function identityOfProcess(): Identity {
-  return { hostname: hostname(), username: userName(), uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, pid: process.pid };
+  return {
+    hostname: hostname(),
+    username: userName(),
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
+    pid: process.pid,
+  };
 }
 
 /** Some containers run under a number that no name belongs to. */
@@ -154,15 +158,21 @@ export function storageOf(context: Context): Storage {
     clock: monotonicClock,
     random: Math.random,
     signal: context.signal,
-    onRetry: ({ operation, error, delayMs }) => output.warn(`${operation}: ${error.message}; trying again in ${Math.ceil(delayMs / 1000)} s`),
+    onRetry: ({ operation, error, delayMs }) =>
+      output.warn(`${operation}: ${error.message}; trying again in ${Math.ceil(delayMs / 1000)} s`),
   });
 }
 
 function addressOf(globals: GlobalOptions): string {
   if (globals.repository !== undefined && globals.repositoryFile !== undefined) {
-    throw new HoldfastError("usage", "the repository was given both by its address and by a file", { hint: "give one of them" });
+    throw new HoldfastError("usage", "the repository was given both by its address and by a file", {
+      hint: "give one of them",
+    });
   }
-  if (globals.repositoryFile !== undefined) return readTextFile(globals.repositoryFile, "--repository-file").toString("utf8").trim();
+  if (globals.repositoryFile !== undefined)
+    return readTextFile(globals.repositoryFile, "--repository-file").toString("utf8").trim();
   if (globals.repository !== undefined) return globals.repository;
-  throw new HoldfastError("usage", "no repository was named", { hint: "name it with -r, or in the variable RESTIC_REPOSITORY" });
+  throw new HoldfastError("usage", "no repository was named", {
+    hint: "name it with -r, or in the variable RESTIC_REPOSITORY",
+  });
 }

@@ -3,16 +3,38 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { hasCode } from "@holdfast/repository";
-import { chooseSnapshot, chooseSnapshots, everySnapshot, filterOfOptions, findLatest, groupSnapshots, lastOfEach, parseGrouping, type SnapshotFacts } from "./snapshot-filter.ts";
+import {
+  chooseSnapshot,
+  chooseSnapshots,
+  everySnapshot,
+  filterOfOptions,
+  findLatest,
+  groupSnapshots,
+  lastOfEach,
+  parseGrouping,
+  type SnapshotFacts,
+} from "./snapshot-filter.ts";
 
-const snapshot = (id: string, time: string, facts: Partial<SnapshotFacts> = {}): SnapshotFacts => ({ id: id.padEnd(64, "0"), time, hostname: "alpha", paths: ["/srv"], tags: [], ...facts });
+const snapshot = (id: string, time: string, facts: Partial<SnapshotFacts> = {}): SnapshotFacts => ({
+  id: id.padEnd(64, "0"),
+  time,
+  hostname: "alpha",
+  paths: ["/srv"],
+  tags: [],
+  ...facts,
+});
 
 const one = snapshot("aa1", "2024-01-01T00:00:00Z");
 const two = snapshot("aa2", "2024-01-02T00:00:00.000000001Z", { tags: ["daily", "db"] });
 // An hour later than `two` by its own clock, an hour earlier in truth.
-const three = snapshot("b3", "2024-01-02T01:00:00+02:00", { hostname: "beta", paths: ["/srv", "/etc"], tags: ["daily"] });
+const three = snapshot("b3", "2024-01-02T01:00:00+02:00", {
+  hostname: "beta",
+  paths: ["/srv", "/etc"],
+  tags: ["daily"],
+});
 const all = [three, one, two];
-const filter = (options: Parameters<typeof filterOfOptions>[0], host?: string): ReturnType<typeof filterOfOptions> => filterOfOptions(options, host);
+const filter = (options: Parameters<typeof filterOfOptions>[0], host?: string): ReturnType<typeof filterOfOptions> =>
+  filterOfOptions(options, host);
 
 describe("latest", () => {
   it("is the newest instant, whatever the zone", () => assert.equal(findLatest(all, everySnapshot), two));
@@ -35,10 +57,17 @@ describe("a named snapshot", () => {
   it("is found by the beginning of its id, with a folder or without", () => {
     assert.deepEqual(chooseSnapshot(all, "b", everySnapshot), { snapshot: three, subfolder: "/" });
     assert.deepEqual(chooseSnapshot(all, "aa1:/srv/x:y", everySnapshot), { snapshot: one, subfolder: "/srv/x:y" });
-    assert.deepEqual(chooseSnapshot(all, "latest:/srv", filter({ host: ["beta"] })), { snapshot: three, subfolder: "/srv" });
+    assert.deepEqual(chooseSnapshot(all, "latest:/srv", filter({ host: ["beta"] })), {
+      snapshot: three,
+      subfolder: "/srv",
+    });
   });
   it("must be one", () => {
-    for (const name of ["aa", "c", "", "b3x"]) assert.throws(() => chooseSnapshot(all, name, everySnapshot), (error) => hasCode(error, "not-found"));
+    for (const name of ["aa", "c", "", "b3x"])
+      assert.throws(
+        () => chooseSnapshot(all, name, everySnapshot),
+        (error) => hasCode(error, "not-found"),
+      );
     assert.throws(() => chooseSnapshot(all, "latest", filter({ tag: ["nightly"] })), /filter/);
     assert.throws(() => chooseSnapshot([], "latest", everySnapshot), /no snapshot/);
   });
@@ -48,19 +77,28 @@ describe("several snapshots", () => {
   it("are those named, each once, or those that pass", () => {
     assert.deepEqual(chooseSnapshots(all, ["latest", "aa2", "b"], everySnapshot), [two, three]);
     assert.deepEqual(chooseSnapshots(all, [], filter({ tag: ["daily"] })), [three, two]);
-    assert.throws(() => chooseSnapshots(all, ["aa1:/srv"], everySnapshot), (error) => hasCode(error, "usage"));
+    assert.throws(
+      () => chooseSnapshots(all, ["aa1:/srv"], everySnapshot),
+      (error) => hasCode(error, "usage"),
+    );
   });
 });
 
 describe("groups", () => {
   it("are by host, paths and tags", () => {
     const groups = groupSnapshots(all, parseGrouping("host,path"));
-    assert.deepEqual(groups.map((group) => [group.key.hostname, group.key.paths, group.key.tags, group.snapshots.length]), [
-      ["beta", ["/etc", "/srv"], null, 1],
-      ["alpha", ["/srv"], null, 2],
-    ]);
+    assert.deepEqual(
+      groups.map((group) => [group.key.hostname, group.key.paths, group.key.tags, group.snapshots.length]),
+      [
+        ["beta", ["/etc", "/srv"], null, 1],
+        ["alpha", ["/srv"], null, 2],
+      ],
+    );
     assert.equal(groupSnapshots(all, parseGrouping("")).length, 1);
-    assert.throws(() => parseGrouping("host,user"), (error) => hasCode(error, "usage"));
+    assert.throws(
+      () => parseGrouping("host,user"),
+      (error) => hasCode(error, "usage"),
+    );
   });
   it("have a last one each", () => assert.deepEqual(lastOfEach(all, 1), [two, three]));
 });

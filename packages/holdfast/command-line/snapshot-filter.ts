@@ -30,7 +30,10 @@ export function parseTagLists(values: readonly string[]): string[][] {
 }
 
 /** The filter of the options; the host of the environment counts where no --host is given, and `--host ""` lifts it. */
-export function filterOfOptions(options: { host?: string[]; tag?: string[]; path?: string[] }, environmentHost: string | undefined): SnapshotFilter {
+export function filterOfOptions(
+  options: { host?: string[]; tag?: string[]; path?: string[] },
+  environmentHost: string | undefined,
+): SnapshotFilter {
   const hosts = options.host ?? (environmentHost === undefined ? [] : [environmentHost]);
   return {
     hosts: hosts.length === 1 && hosts[0] === "" ? [] : hosts,
@@ -79,28 +82,39 @@ export function chooseSnapshots<Snapshot extends SnapshotFacts>(
 ): Snapshot[] {
   if (names.length === 0) return snapshots.filter((snapshot) => matchesFilter(snapshot, filter));
   const chosen = names.map((name) => {
-    if (name.includes(":")) throw new HoldfastError("usage", `${JSON.stringify(name)}: a folder inside a snapshot has no meaning here`);
+    if (name.includes(":"))
+      throw new HoldfastError("usage", `${JSON.stringify(name)}: a folder inside a snapshot has no meaning here`);
     return chooseSnapshot(snapshots, name, filter).snapshot;
   });
   return [...new Set(chosen)];
 }
 
-function latestOrThrow<Snapshot extends SnapshotFacts>(snapshots: readonly Snapshot[], filter: SnapshotFilter): Snapshot {
+function latestOrThrow<Snapshot extends SnapshotFacts>(
+  snapshots: readonly Snapshot[],
+  filter: SnapshotFilter,
+): Snapshot {
   const latest = findLatest(snapshots, filter);
   if (latest !== undefined) return latest;
   const filtered = filter.hosts.length + filter.tags.length + filter.paths.length > 0;
-  throw new HoldfastError("not-found", filtered ? "no snapshot passes the filter by host, tag and path" : "the repository holds no snapshot", {
-    hint: "see `holdfast repo snapshots` for those that are there",
-  });
+  throw new HoldfastError(
+    "not-found",
+    filtered ? "no snapshot passes the filter by host, tag and path" : "the repository holds no snapshot",
+    {
+      hint: "see `holdfast repo snapshots` for those that are there",
+    },
+  );
 }
 
 function byBeginning<Snapshot extends SnapshotFacts>(snapshots: readonly Snapshot[], beginning: string): Snapshot {
   const found = beginning === "" ? [] : snapshots.filter((snapshot) => snapshot.id.startsWith(beginning));
   const [first, second] = found;
   const hint = "see `holdfast repo snapshots` for those that are there";
-  if (first === undefined) throw new HoldfastError("not-found", `there is no snapshot ${JSON.stringify(beginning)}`, { hint });
+  if (first === undefined)
+    throw new HoldfastError("not-found", `there is no snapshot ${JSON.stringify(beginning)}`, { hint });
   if (second === undefined) return first;
-  throw new HoldfastError("not-found", `${found.length} snapshots begin with ${JSON.stringify(beginning)}`, { hint: "give more of the id" });
+  throw new HoldfastError("not-found", `${found.length} snapshots begin with ${JSON.stringify(beginning)}`, {
+    hint: "give more of the id",
+  });
 }
 
 export interface Grouping {
@@ -114,7 +128,9 @@ export function parseGrouping(text: string): Grouping {
   const words = text.split(",").filter((word) => word !== "");
   const unknown = words.find((word) => !/^(hosts?|paths?|tags?)$/.test(word));
   if (unknown !== undefined) {
-    throw new HoldfastError("usage", `--group-by: ${JSON.stringify(unknown)} is nothing to group by`, { hint: "give host, paths and tags, with commas between them" });
+    throw new HoldfastError("usage", `--group-by: ${JSON.stringify(unknown)} is nothing to group by`, {
+      hint: "give host, paths and tags, with commas between them",
+    });
   }
   const has = (word: string): boolean => words.includes(word) || words.includes(`${word}s`);
   return { host: has("host"), paths: has("path"), tags: has("tag") };

@@ -27,11 +27,35 @@ export async function loadSnapshots(context: Context, repository: Repository): P
   return snapshots;
 }
 
-/** `latest`, an id or its beginning, each with `:FOLDER` or without. */
-export async function oneSnapshot(context: Context, repository: Repository, name: string, options: SnapshotOptions): Promise<{ snapshot: StoredSnapshot; subfolder: string }> {
-  return chooseSnapshot(await loadSnapshots(context, repository), name, filterOfOptions(options, context.globals.host));
+export interface NamedSnapshot {
+  readonly snapshot: StoredSnapshot;
+  /** The folder in it that is meant, "/" for all; names need not be UTF-8. */
+  readonly subfolder: Buffer;
 }
 
-export async function severalSnapshots(context: Context, repository: Repository, names: readonly string[], options: SnapshotOptions): Promise<StoredSnapshot[]> {
-  return chooseSnapshots(await loadSnapshots(context, repository), names, filterOfOptions(options, context.globals.host));
+/** `latest`, an id or its beginning, each with `:FOLDER` or without. */
+export async function oneSnapshot(
+  context: Context,
+  repository: Repository,
+  name: string,
+  options: SnapshotOptions,
+): Promise<NamedSnapshot> {
+  const snapshots = await loadSnapshots(context, repository);
+  const { snapshot, subfolder } = chooseSnapshot(snapshots, name, filterOfOptions(options, context.globals.host));
+  if (!name.includes(":")) return { snapshot, subfolder: Buffer.from(subfolder) };
+  const bytes = context.rawArguments(name);
+  return { snapshot, subfolder: bytes.subarray(bytes.indexOf(0x3a) + 1) };
+}
+
+export async function severalSnapshots(
+  context: Context,
+  repository: Repository,
+  names: readonly string[],
+  options: SnapshotOptions,
+): Promise<StoredSnapshot[]> {
+  return chooseSnapshots(
+    await loadSnapshots(context, repository),
+    names,
+    filterOfOptions(options, context.globals.host),
+  );
 }

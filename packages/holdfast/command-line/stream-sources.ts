@@ -29,7 +29,8 @@ export function standardInputSource(signal: AbortSignal): StreamSource {
         } catch (error) {
           const { code } = error as NodeJS.ErrnoException;
           if (code === "EOF") return 0;
-          if (code !== "EAGAIN") throw new HoldfastError("source", `standard input cannot be read (${code})`, { cause: error });
+          if (code !== "EAGAIN")
+            throw new HoldfastError("source", `standard input cannot be read (${code})`, { cause: error });
           await sleep(retryMs);
         }
       }
@@ -44,7 +45,8 @@ export function standardInputSource(signal: AbortSignal): StreamSource {
  */
 export function commandSource(words: readonly string[], signal: AbortSignal): StreamSource {
   const [program, ...rest] = words;
-  if (program === undefined) throw new HoldfastError("usage", "--stdin-from-command: the command is missing", { hint: "give it behind --" });
+  if (program === undefined)
+    throw new HoldfastError("usage", "--stdin-from-command: the command is missing", { hint: "give it behind --" });
   let command: RunningCommand | undefined;
   return {
     async read(into) {
@@ -56,9 +58,13 @@ export function commandSource(words: readonly string[], signal: AbortSignal): St
       const failure = await command?.ended;
       signal.throwIfAborted();
       if (failure === null || failure === undefined) return;
-      throw new HoldfastError("source", `the command ${JSON.stringify(program)} ${failure}: its output is not whole, and no snapshot was made`, {
-        hint: "run the command by hand to see what is wrong",
-      });
+      throw new HoldfastError(
+        "source",
+        `the command ${JSON.stringify(program)} ${failure}: its output is not whole, and no snapshot was made`,
+        {
+          hint: "run the command by hand to see what is wrong",
+        },
+      );
     },
   };
 }
@@ -103,5 +109,8 @@ class RunningCommand {
 }
 
 function notRun(name: string, error: NodeJS.ErrnoException): HoldfastError {
-  return new HoldfastError("source", `the command ${name} could not be run (${error.code})`, { hint: "check its path and its rights", cause: error });
+  return new HoldfastError("source", `the command ${name} could not be run (${error.code})`, {
+    hint: "check its path and its rights",
+    cause: error,
+  });
 }

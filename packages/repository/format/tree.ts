@@ -103,7 +103,7 @@ const nameMember = Buffer.from('{"name":');
 function readRawNode(scanner: JsonScanner): RawNode {
   scanner.peek();
   const start = scanner.position;
-  if (scanner.bytes.compare(nameMember, 0, nameMember.length, start, start + nameMember.length) !== 0) {
+  if (!scanner.bytes.subarray(start, start + nameMember.length).equals(nameMember)) {
     const { name } = readNode(scanner);
     return { nameBytes: name, start, end: scanner.position };
   }

@@ -1,5 +1,5 @@
 // Collects what a check finds while it runs: findings, and which copies of which blobs are lost.
-import { hasCode, HoldfastError } from "../errors.ts";
+import { HoldfastError } from "../errors.ts";
 import type { BlobIndex, BlobType } from "../index/blob-index.ts";
 import type { BlobName, Finding } from "./check-report.ts";
 
@@ -40,10 +40,10 @@ export class DamageLog {
   }
 
   /** A pack is wrong, and these of its blobs cannot be read from it. */
-  pack(name: string, kind: "pack-missing" | "pack-damaged", problem: string | null, blobs: Iterable<BlobKey> = []): void {
+  pack(name: string, kind: "pack-missing" | "pack-damaged", problem: string, blobs: Iterable<BlobKey> = []): void {
     let damage = this.#packs.get(name);
     if (!damage) this.#packs.set(name, (damage = { kind, pack: name, problems: new Set(), blobs: new Set() }));
-    if (problem !== null) damage.problems.add(problem);
+    damage.problems.add(problem);
     for (const key of blobs) damage.blobs.add(key);
   }
 
@@ -78,5 +78,5 @@ export class DamageLog {
 /** The reason in words when an error concerns one file only and the check can go on; throws what ends it. */
 export function problemOf(error: unknown): string {
   if (!(error instanceof HoldfastError) || error.code === "interrupted" || error.code === "internal") throw error;
-  return hasCode(error, "not-found") ? "it is missing" : error.message;
+  return error.code === "not-found" ? "it is missing" : error.message;
 }

@@ -149,7 +149,7 @@ export class CheckedIndex {
       if (current?.pack.name !== blob.location.pack) {
         if (current) yield inOrder(current);
         current = null;
-        const pack = this.packs[this.index.packNumber(blob.location.pack)]!;
+        const pack: PackFacts = this.packs[this.index.packNumber(blob.location.pack)]!;
         if (pack.runs === 1) current = { pack, blobs: [] };
         else if (!scattered.has(pack)) scattered.set(pack, []);
       }

@@ -4,6 +4,7 @@ import { displayPath } from "../filesystem/system-error.ts";
 import { byteString, joinPath } from "../filesystem/path.ts";
 import type { TreeNode } from "../format/node.ts";
 import { parseTree } from "../format/tree.ts";
+import type { BlobIndex } from "../index/blob-index.ts";
 import type { Repository } from "../store/repository.ts";
 
 /** How many subdirectories of one directory are fetched before their turn, and from how many directories at most. */
@@ -51,7 +52,7 @@ export async function* walk(repository: Repository, treeId: string, options: Wal
 
 /** As `walk`, with a step also where a directory ends. */
 export async function* walkSteps(repository: Repository, treeId: string, options: WalkOptions): AsyncGenerator<WalkStep, void, undefined> {
-  const walker = new Walker(repository, options);
+  const walker = new Walker(repository, await repository.loadIndex(), options);
   const stack = [walker.frame(rootPath, treeId, await repository.loadTree(treeId))];
   for (let top = stack.at(-1); top; top = stack.at(-1)) {
     walker.fetchAhead(top);
@@ -72,11 +73,13 @@ export async function* walkSteps(repository: Repository, treeId: string, options
 
 class Walker {
   readonly #repository: Repository;
+  readonly #index: BlobIndex;
   readonly #options: WalkOptions;
   readonly #ahead = new Map<string, Promise<Buffer>>();
 
-  constructor(repository: Repository, options: WalkOptions) {
+  constructor(repository: Repository, index: BlobIndex, options: WalkOptions) {
     this.#repository = repository;
+    this.#index = index;
     this.#options = options;
   }
 
@@ -123,12 +126,9 @@ class Walker {
 
   #fetch(treeId: string): void {
     if (this.#ahead.has(treeId)) return;
-    const load = this.#repository.loadIndex().then((index) => {
-      const bytes = index.locations(treeId, "tree")[0]?.lengthBytes ?? 0;
-      if (bytes <= aheadBytes) return this.#repository.loadBlob("tree", treeId);
-      this.#ahead.delete(treeId);
-      return Buffer.alloc(0);
-    });
+    const bytes = this.#index.locations(treeId, "tree")[0]?.lengthBytes ?? 0;
+    if (bytes > aheadBytes) return;
+    const load = this.#repository.loadBlob("tree", treeId);
     // A failure is met where the tree's turn comes.
     load.catch(() => undefined);
     this.#ahead.set(treeId, load);

@@ -64,7 +64,7 @@ function parseRuns(pattern: string): Run[] {
     if (star || steps.length > 0) runs.push({ star, steps });
     steps = [];
   };
-  for (let at = 0; at < pattern.length; ) {
+  for (let at = 0; at < pattern.length;) {
     const character = pattern.charAt(at);
     if (character === "*") {
       endRun();

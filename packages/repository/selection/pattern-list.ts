@@ -74,7 +74,9 @@ export class PatternList {
     const name = slash < 0 ? text : text.slice(slash + 1);
     if (this.#literalNames.size > 0 && this.#literalNames.has(name)) return true;
     if (this.#others.length === 0) return false;
-    return this.#trail.withName(name, (names, count) => this.#others.some((pattern) => matchesEnd(pattern, names, count)));
+    return this.#trail.withName(name, (names, count) =>
+      this.#others.some((pattern) => matchesEnd(pattern, names, count)),
+    );
   }
 
   #endMatches(names: readonly string[], count: number): boolean {

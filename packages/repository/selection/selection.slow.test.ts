@@ -11,7 +11,20 @@ import { PathSelection, everyPath } from "./path-rules.ts";
 import { cacheDirectoryMarker, selectEverything, type SelectionRules } from "./selection-rules.ts";
 import { Selection } from "./selection.ts";
 
-const names = ["a", "b.txt", "B.TXT", "cache", "x[1]", "n*m", "ü.txt", "Ünder", "back\\slash", "space here", ".git", "m"];
+const names = [
+  "a",
+  "b.txt",
+  "B.TXT",
+  "cache",
+  "x[1]",
+  "n*m",
+  "ü.txt",
+  "Ünder",
+  "back\\slash",
+  "space here",
+  ".git",
+  "m",
+];
 const latin1Name = Buffer.from([0x6e, 0xe9, 0x2e, 0x74, 0x78, 0x74]);
 
 const backupRules: Partial<SelectionRules>[] = [
@@ -72,7 +85,9 @@ describe("the same choice as restic's", () => {
       const words = [
         ...full.exclude.map((pattern) => `--exclude=${pattern}`),
         ...full.iexclude.map((pattern) => `--iexclude=${pattern}`),
-        ...full.excludeIfPresent.map(({ name, header }) => `--exclude-if-present=${name}${header === undefined ? "" : `:${header}`}`),
+        ...full.excludeIfPresent.map(
+          ({ name, header }) => `--exclude-if-present=${name}${header === undefined ? "" : `:${header}`}`,
+        ),
         ...(full.excludeLargerThanBytes === null ? [] : [`--exclude-larger-than=${full.excludeLargerThanBytes}`]),
       ];
       const status = run("backup", "--force", "--dry-run", "-vv", ...words, root);
@@ -86,10 +101,13 @@ describe("the same choice as restic's", () => {
   for (const rules of restoreRules) {
     it(`restore ${JSON.stringify(rules)}`, () => {
       const full = { ...everyPath, ...rules };
-      const words = Object.entries(full).flatMap(([option, patterns]) => patterns.map((pattern) => `--${option}=${pattern}`));
+      const words = Object.entries(full).flatMap(([option, patterns]) =>
+        patterns.map((pattern) => `--${option}=${pattern}`),
+      );
       const status = run("restore", `latest:${root}`, "--dry-run", "-vv", "--target", join(base, "nowhere"), ...words);
       // Which directories restic reports on the way to a file is a matter of its own.
-      const isFile = (item: string): boolean => statSync(root + item, { throwIfNoEntry: false })?.isDirectory() !== true;
+      const isFile = (item: string): boolean =>
+        statSync(root + item, { throwIfNoEntry: false })?.isDirectory() !== true;
       const restored = status.filter((line) => line["action"] === "restored" && isFile(String(line["item"])));
       const ours = choose(new PathSelection(full), Buffer.from(root), Buffer.from(""));
       assert.deepEqual(ours.toSorted(), restored.map((line) => String(line["item"])).toSorted());
@@ -107,7 +125,10 @@ function grow(directory: Buffer, depth: number): void {
   const files = depth === 1 ? names : ["b.txt", "B.TXT", "ü.txt", "x[1]"];
   for (const name of files) writeFileSync(inside(directory, Buffer.from(name)), `content of ${name}`);
   writeFileSync(inside(directory, latin1Name), "latin1");
-  writeFileSync(inside(directory, Buffer.from("CACHEDIR.TAG")), depth === 2 ? `${cacheDirectoryMarker.header}\n` : "none");
+  writeFileSync(
+    inside(directory, Buffer.from("CACHEDIR.TAG")),
+    depth === 2 ? `${cacheDirectoryMarker.header}\n` : "none",
+  );
   if (depth === 1) return;
   for (const name of ["a", "cache", "m", ".git", "Ünder", "n*m"]) grow(inside(directory, Buffer.from(name)), depth - 1);
 }

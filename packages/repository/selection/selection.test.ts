@@ -100,6 +100,9 @@ describe("selection for a restore", () => {
   });
 
   it("refuses includes and excludes together", () => {
-    assert.throws(() => new PathSelection({ ...everyPath, include: ["a"], iexclude: ["b"] }), (error) => hasCode(error, "usage"));
+    assert.throws(
+      () => new PathSelection({ ...everyPath, include: ["a"], iexclude: ["b"] }),
+      (error) => hasCode(error, "usage"),
+    );
   });
 });

@@ -47,7 +47,8 @@ export class Selection {
     if (this.#markers.length === 0) return noMarkers;
     const found: Buffer[] = [];
     for (const marker of this.#markers) {
-      if (isInForce(Buffer.concat([directory, Buffer.from("/"), marker.name]), marker.header, warn)) found.push(marker.name);
+      if (isInForce(Buffer.concat([directory, Buffer.from("/"), marker.name]), marker.header, warn))
+        found.push(marker.name);
     }
     return found;
   }

@@ -123,7 +123,7 @@ export async function backup(repository: Repository, request: BackupRequest, lis
     errors,
     currentFiles: current ? [current] : [],
   });
-  const trees = new TreeSaver(index, repository.sealer, repository, packs);
+  const trees = new TreeSaver(repository, index, packs);
   const formatTime = createTimeFormatter();
   const archiver = new TreeArchiver({
     repository,

@@ -1,10 +1,10 @@
 // Turns plain bytes into a sealed blob in a shared pack: hash, claim, compress, seal, read back, append.
 import { hash } from "node:crypto";
 import type { Sealer } from "../codec/seal.ts";
-import { sealOverheadBytes } from "../codec/seal.ts";
+import { nonceBytes, sealOverheadBytes } from "../codec/seal.ts";
 import type { Compressor, Decompressor } from "../codec/zstd.ts";
 import { HoldfastError } from "../errors.ts";
-import type { BlobIndex } from "../index/blob-index.ts";
+import type { BlobIndex, BlobType } from "../index/blob-index.ts";
 
 /** What a thread has stored since it was last asked. */
 export interface BlobTotals {
@@ -13,17 +13,21 @@ export interface BlobTotals {
   sealedBytes: number;
 }
 
+/** For one sealed blob, and to read it back into. */
+export interface BlobScratch {
+  readonly sealed: Buffer;
+  readonly opened: Buffer;
+  readonly inflated: Buffer;
+}
+
 export interface BlobWriterParts {
   readonly index: BlobIndex;
   readonly sealer: Sealer;
   /** Null for repository version 1, which knows no compression. */
   readonly compressor: Compressor | null;
   readonly decompressor: Decompressor;
-  /** Private buffer for one sealed blob: the largest chunk and `sealOverheadBytes`. */
-  readonly scratch: Buffer;
-  /** Private buffers to read a sealed blob back into. */
-  readonly opened: Buffer;
-  readonly inflated: Buffer;
+  /** Private memory of equal sizes; replaced by larger when a blob with `sealOverheadBytes` does not fit. */
+  readonly scratch: BlobScratch;
   /** Stores the sealed blob; returns once it is in a pack. */
   readonly append: (sealed: Buffer, entry: number, plainLength: number) => void;
 }
@@ -32,20 +36,22 @@ export interface BlobWriterParts {
 export class BlobWriter {
   readonly totals: BlobTotals = { blobs: 0, plainBytes: 0, sealedBytes: 0 };
   readonly #parts: BlobWriterParts;
+  #scratch: BlobScratch;
 
   constructor(parts: BlobWriterParts) {
     this.#parts = parts;
+    this.#scratch = parts.scratch;
   }
 
-  /** Stores `plain` as a data blob unless it is known already. Returns its id (32 bytes). */
-  save(plain: Buffer): Buffer {
+  /** Stores `plain` as a blob unless it is known already. Returns its id (32 bytes). */
+  save(plain: Buffer, type: BlobType): Buffer {
     const id = hash("sha256", plain, "buffer");
-    const entry = this.#parts.index.claim(id, "data");
+    const entry = this.#parts.index.claim(id, type);
     if (entry < 0) return id;
-    const { scratch } = this.#parts;
+    this.#fit(plain.length + sealOverheadBytes);
     const packed = this.#compress(plain);
-    const length = packed > 0 ? packed : plain.copy(scratch, 16);
-    const sealed = scratch.subarray(0, length + sealOverheadBytes);
+    const length = packed > 0 ? packed : plain.copy(this.#scratch.sealed, nonceBytes);
+    const sealed = this.#scratch.sealed.subarray(0, length + sealOverheadBytes);
     this.#parts.sealer.sealInPlace(sealed);
     this.#readBack(sealed, plain, packed > 0);
     this.#parts.append(sealed, entry, packed > 0 ? plain.length : 0);
@@ -55,15 +61,22 @@ export class BlobWriter {
     return id;
   }
 
+  #fit(lengthBytes: number): void {
+    if (lengthBytes <= this.#scratch.sealed.length) return;
+    const make = (): Buffer => Buffer.allocUnsafeSlow(lengthBytes * 2);
+    this.#scratch = { sealed: make(), opened: make(), inflated: make() };
+  }
+
   /** The compressed length, or 0 when compression saves nothing. */
   #compress(plain: Buffer): number {
     if (!this.#parts.compressor || plain.length < 2) return 0;
-    return this.#parts.compressor.compressInto(plain, this.#parts.scratch.subarray(16, 16 + plain.length - 1));
+    return this.#parts.compressor.compressInto(plain, this.#scratch.sealed.subarray(nonceBytes, nonceBytes + plain.length - 1));
   }
 
   /** Opens what was just sealed and compares: a fault of memory or of this program must not reach the repository. */
   #readBack(sealed: Buffer, plain: Buffer, compressed: boolean): void {
-    const { sealer, decompressor, opened, inflated } = this.#parts;
+    const { sealer, decompressor } = this.#parts;
+    const { opened, inflated } = this.#scratch;
     const length = sealer.openInto(sealed, opened);
     const packed = opened.subarray(0, length);
     const same = compressed

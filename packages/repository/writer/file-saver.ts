@@ -94,7 +94,7 @@ export class FileSaver {
   saveChunks(lengths: readonly number[], pointer: number): string[] {
     let at = pointer;
     return lengths.map((length) => {
-      const id = this.#blobs.save(this.#memory.subarray(at, at + length));
+      const id = this.#blobs.save(this.#memory.subarray(at, at + length), "data");
       at += length;
       return id.toString("hex");
     });

@@ -17,6 +17,12 @@ export interface FinishedPack {
   readonly blobs: readonly SlotBlob[];
 }
 
+interface WaitingPack {
+  readonly id: string;
+  readonly type: BlobType;
+  readonly blobs: Uint32Array;
+}
+
 export interface PackStoreOptions {
   /** Counts and claims as usual, but nothing reaches the storage. */
   readonly dryRun: boolean;
@@ -30,7 +36,8 @@ export class PackStore {
   readonly #index: BlobIndex;
   readonly #options: PackStoreOptions;
   readonly #underWay = new Set<Promise<void>>();
-  #waiting: IndexedPack[] = [];
+  /** Packs that no index file names yet, with their blobs as four numbers each: there may be many. */
+  #waiting: WaitingPack[] = [];
   #waitingBlobs = 0;
   #failure: unknown = null;
   storedBytes = 0;
@@ -89,12 +96,13 @@ export class PackStore {
 
   #register(pack: FinishedPack): void {
     const number = this.#index.packNumber(pack.id);
-    const blobs = pack.blobs.map(({ entry, ...place }) => {
-      this.#index.place(entry, number, place.offset, place.lengthBytes, place.plainLength);
-      return { ...place, id: this.#index.idOf(entry).toString("hex"), type: pack.type };
-    });
-    this.#waiting.push({ id: pack.id, blobs });
-    this.#waitingBlobs += blobs.length;
+    const blobs = new Uint32Array(pack.blobs.length * 4);
+    for (const [i, { entry, offset, lengthBytes, plainLength }] of pack.blobs.entries()) {
+      this.#index.place(entry, number, offset, lengthBytes, plainLength);
+      blobs.set([entry, offset, lengthBytes, plainLength], i * 4);
+    }
+    this.#waiting.push({ id: pack.id, type: pack.type, blobs });
+    this.#waitingBlobs += pack.blobs.length;
   }
 
   async #flushIndex(): Promise<void> {
@@ -102,6 +110,14 @@ export class PackStore {
     const packs = this.#waiting;
     this.#waiting = [];
     this.#waitingBlobs = 0;
-    await this.#repository.saveUnpacked("index", encodeIndex(packs));
+    await this.#repository.saveUnpacked("index", encodeIndex(packs.map((pack) => this.#described(pack))));
+  }
+
+  #described({ id, type, blobs }: WaitingPack): IndexedPack {
+    const described = Array.from({ length: blobs.length / 4 }, (_, i) => {
+      const [entry, offset, lengthBytes, plainLength] = blobs.subarray(i * 4, i * 4 + 4) as unknown as [number, number, number, number];
+      return { id: this.#index.idOf(entry).toString("hex"), type, offset, lengthBytes, plainLength };
+    });
+    return { id, blobs: described };
   }
 }

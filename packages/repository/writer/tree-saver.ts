@@ -1,77 +1,94 @@
-// Stores tree blobs: hashes, skips the known, compresses, seals, and gathers them in packs of their own.
+// Stores trees: blobs in packs of their own, made on the main thread.
 import { hash } from "node:crypto";
 import type { Sealer } from "../codec/seal.ts";
-import type { Compressor, Decompressor } from "../codec/zstd.ts";
-import { HoldfastError } from "../errors.ts";
 import { sealPack } from "../format/pack.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
+import type { Repository } from "../store/repository.ts";
 import type { BlobTotals } from "./blob-writer.ts";
+import { BlobWriter } from "./blob-writer.ts";
 import type { SlotBlob } from "./pack-slots.ts";
 import { maximumBlobsPerPack } from "./pack-slots.ts";
 import type { PackStore } from "./pack-store.ts";
 
 /** Trees compress well and are read often: smaller packs than those of data keep memory and read-ahead low. */
 const treePackTargetBytes = 8 * 1024 * 1024;
+/** For the blob that fills the pack and the header; memory that is not touched costs nothing. */
+const packSlackBytes = 4 * 1024 * 1024;
+const scratchBytes = 256 * 1024;
 
-/** Works on the main thread; one tree at a time. */
 export class TreeSaver {
-  readonly totals: BlobTotals = { blobs: 0, plainBytes: 0, sealedBytes: 0 };
   readonly #index: BlobIndex;
   readonly #sealer: Sealer;
-  readonly #compressor: Compressor | null;
-  readonly #decompressor: Decompressor;
   readonly #packs: PackStore;
-  #pieces: Buffer[] = [];
-  #blobs: SlotBlob[] = [];
+  readonly #blobs: BlobWriter;
+  #open: SlotBlob[] = [];
+  /** The open pack; used again once it is stored, since `flush` waits for that. */
+  #bytes = Buffer.allocUnsafeSlow(treePackTargetBytes + packSlackBytes);
   #usedBytes = 0;
+  #storing: Promise<void> | null = null;
 
-  constructor(index: BlobIndex, sealer: Sealer, zstd: { compressor: Compressor | null; decompressor: Decompressor }, packs: PackStore) {
+  constructor(repository: Repository, index: BlobIndex, packs: PackStore) {
     this.#index = index;
-    this.#sealer = sealer;
-    this.#compressor = zstd.compressor;
-    this.#decompressor = zstd.decompressor;
+    this.#sealer = repository.sealer;
     this.#packs = packs;
+    const scratch = (): Buffer => Buffer.allocUnsafeSlow(scratchBytes);
+    this.#blobs = new BlobWriter({
+      index,
+      sealer: repository.sealer,
+      compressor: repository.compressor,
+      decompressor: repository.decompressor,
+      scratch: { sealed: scratch(), opened: scratch(), inflated: scratch() },
+      append: (sealed, entry, plainLength) => this.#append(sealed, entry, plainLength),
+    });
+  }
+
+  get totals(): BlobTotals {
+    return this.#blobs.totals;
   }
 
   /** Stores the JSON of one tree. Returns its id; waits while a full pack is on its way to the storage. */
   async save(json: Buffer): Promise<string> {
-    const id = hash("sha256", json, "buffer");
-    const entry = this.#index.claim(id, "tree");
-    if (entry >= 0) {
-      this.#add(json, entry);
-      if (this.#usedBytes >= treePackTargetBytes || this.#blobs.length >= maximumBlobsPerPack) await this.flush();
-    }
-    return id.toString("hex");
+    // A pack that is being stored must not be written to; while one waited, another may have begun the next.
+    while (this.#storing) await this.#storing;
+    const id = this.#blobs.save(json, "tree").toString("hex");
+    if (this.#usedBytes >= treePackTargetBytes || this.#open.length >= maximumBlobsPerPack) await this.flush();
+    return id;
   }
 
   /** Sends the open pack, full or not, to the storage. */
   async flush(): Promise<void> {
-    if (this.#blobs.length === 0) return;
-    const blobs = this.#blobs;
-    const pieces = this.#pieces;
-    this.#blobs = [];
-    this.#pieces = [];
-    this.#usedBytes = 0;
-    const entries = blobs.map((blob) => ({
-      ...blob,
-      id: this.#index.idOf(blob.entry),
-      type: "tree" as const,
-    }));
-    const all = Buffer.concat([...pieces, sealPack(entries, this.#sealer)]);
-    await this.#packs.store({ id: hash("sha256", all), type: "tree", pieces: [all], blobs });
+    while (this.#storing) await this.#storing;
+    if (this.#open.length === 0) return;
+    this.#storing = this.#store();
+    try {
+      await this.#storing;
+    } finally {
+      this.#storing = null;
+    }
   }
 
-  #add(json: Buffer, entry: number): void {
-    const packed = this.#compressor?.compress(json);
-    const sealed = this.#sealer.seal(packed ?? json);
-    const opened = this.#sealer.open(sealed);
-    const same = packed ? this.#decompressor.decompress(opened, json.length).equals(json) : opened.equals(json);
-    if (!same) throw new HoldfastError("internal", "a sealed tree does not open to the bytes it was made from");
-    this.#blobs.push({ entry, offset: this.#usedBytes, lengthBytes: sealed.length, plainLength: packed ? json.length : 0 });
-    this.#pieces.push(sealed);
+  async #store(): Promise<void> {
+    const entries = this.#open.map(({ entry, ...place }) => ({ ...place, id: this.#index.idOf(entry), type: "tree" as const }));
+    const header = sealPack(entries, this.#sealer);
+    this.#reserve(header.length);
+    header.copy(this.#bytes, this.#usedBytes);
+    const pack = this.#bytes.subarray(0, this.#usedBytes + header.length);
+    await this.#packs.store({ id: hash("sha256", pack), type: "tree", pieces: [pack], blobs: this.#open });
+    this.#open = [];
+    this.#usedBytes = 0;
+  }
+
+  #append(sealed: Buffer, entry: number, plainLength: number): void {
+    this.#reserve(sealed.length);
+    sealed.copy(this.#bytes, this.#usedBytes);
+    this.#open.push({ entry, offset: this.#usedBytes, lengthBytes: sealed.length, plainLength });
     this.#usedBytes += sealed.length;
-    this.totals.blobs++;
-    this.totals.plainBytes += json.length;
-    this.totals.sealedBytes += sealed.length;
+  }
+
+  #reserve(moreBytes: number): void {
+    if (this.#usedBytes + moreBytes <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#usedBytes + moreBytes));
+    this.#bytes.copy(larger, 0, 0, this.#usedBytes);
+    this.#bytes = larger;
   }
 }

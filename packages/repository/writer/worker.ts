@@ -50,9 +50,11 @@ class WriterThread {
       sealer: this.#sealer,
       compressor: setup.compression ? new Compressor() : null,
       decompressor,
-      scratch: kernel.view(setup.sealScratch),
-      opened: kernel.view(setup.openedScratch),
-      inflated: kernel.view(setup.inflatedScratch),
+      scratch: {
+        sealed: kernel.view(setup.sealScratch),
+        opened: kernel.view(setup.openedScratch),
+        inflated: kernel.view(setup.inflatedScratch),
+      },
       append: (sealed, entry, plainLength) => {
         for (const buffer of this.#slots.append(sealed, entry, plainLength)) this.#finishPack(buffer);
       },

@@ -15,18 +15,29 @@ import { displayWidth, fit } from "./width.ts";
 
 describe("amounts", () => {
   it("are written as restic does", () => {
-    assert.deepEqual([0, 1023, 1024, 1536 * 1024, 2 ** 30, 3 * 2 ** 40].map(formatBytes), ["0 B", "1023 B", "1.000 KiB", "1.500 MiB", "1.000 GiB", "3.000 TiB"]);
+    assert.deepEqual([0, 1023, 1024, 1536 * 1024, 2 ** 30, 3 * 2 ** 40].map(formatBytes), [
+      "0 B",
+      "1023 B",
+      "1.000 KiB",
+      "1.500 MiB",
+      "1.000 GiB",
+      "3.000 TiB",
+    ]);
     assert.deepEqual([0, 7_900, 754_000, 3_723_000].map(formatDuration), ["0:00", "0:07", "12:34", "1:02:03"]);
     assert.equal(formatPercent(1, 3), "33.33%");
     assert.equal(formatPercent(5, 3), "100.00%");
     assert.equal(formatPercent(5, null), "");
-    assert.deepEqual([formatCount(1, "file"), formatCount(2, "file"), formatCount(0, "entry", "entries")], ["1 file", "2 files", "0 entries"]);
+    assert.deepEqual(
+      [formatCount(1, "file"), formatCount(2, "file"), formatCount(0, "entry", "entries")],
+      ["1 file", "2 files", "0 entries"],
+    );
   });
 });
 
 describe("names", () => {
   it("are shown as they are where that is safe", () => {
-    for (const name of ["/etc/fstab", "/ü/日本", 'with "quotes" and \\', "emoji 🙂"]) assert.equal(printableName(name), name);
+    for (const name of ["/etc/fstab", "/ü/日本", 'with "quotes" and \\', "emoji 🙂"])
+      assert.equal(printableName(name), name);
   });
   it("show what would harm a terminal", () => {
     assert.equal(printableName("a\nb"), '"a\\nb"');
@@ -36,7 +47,11 @@ describe("names", () => {
     assert.equal(printableText("one\u0007\ntwo"), "one\\x07\ntwo");
   });
   it("never let a control character through", () => {
-    fc.assert(fc.property(fc.uint8Array(), (bytes) => assert.doesNotMatch(printableName(Buffer.from(bytes)), /[\p{Cc}\u202a-\u202e\u2028\u2029]/u)));
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) =>
+        assert.doesNotMatch(printableName(Buffer.from(bytes)), /[\p{Cc}\u202a-\u202e\u2028\u2029]/u),
+      ),
+    );
   });
 });
 
@@ -50,7 +65,9 @@ describe("widths", () => {
     assert.equal(fit("abcdef", 4), "abc…");
     assert.equal(fit("日本語", 4), "日…");
     assert.equal(fit("abc", 3), "abc");
-    fc.assert(fc.property(fc.string(), fc.nat(20), (text, cells) => assert.ok(displayWidth(fit(text, cells)) <= cells)));
+    fc.assert(
+      fc.property(fc.string(), fc.nat(20), (text, cells) => assert.ok(displayWidth(fit(text, cells)) <= cells)),
+    );
   });
 });
 
@@ -60,21 +77,30 @@ describe("tables", () => {
       { title: "ID", cell: (row: readonly string[]) => row[0] ?? "" },
       { title: "Size", right: true, cell: (row: readonly string[]) => row[1] ?? "" },
     ];
-    assert.deepEqual(renderTable(columns, [["a\nbb", "1"], ["c", "12345"]], ["2 rows"]), [
-      "ID   Size",
-      "---------",
-      "a       1",
-      "bb",
-      "",
-      "c   12345",
-      "---------",
-      "2 rows",
-    ]);
+    assert.deepEqual(
+      renderTable(
+        columns,
+        [
+          ["a\nbb", "1"],
+          ["c", "12345"],
+        ],
+        ["2 rows"],
+      ),
+      ["ID   Size", "---------", "a       1", "bb", "", "c   12345", "---------", "2 rows"],
+    );
   });
 });
 
 describe("progress", () => {
-  const progress: Progress = { unit: "files", done: 812, total: 2000, bytesDone: 1e9, bytesTotal: 4e9, errors: 1, current: ["/a/b\n", "/c", "/d", "/e"] };
+  const progress: Progress = {
+    unit: "files",
+    done: 812,
+    total: 2000,
+    bytesDone: 1e9,
+    bytesTotal: 4e9,
+    errors: 1,
+    current: ["/a/b\n", "/c", "/d", "/e"],
+  };
 
   it("says files, bytes, rate, time left and errors, and shows some names", () => {
     assert.deepEqual(progressLines(progress, 12_000, 21_000, 98 * 2 ** 20, 200), [
@@ -89,7 +115,8 @@ describe("progress", () => {
     assert.deepEqual(progressLines(early, 500, null, 0, 200), ["[0:00] 812 files, 953.674 MiB"]);
   });
   it("is never wider than the terminal", () => {
-    for (const line of progressLines({ ...progress, current: ["/long/".repeat(30)] }, 12_000, 21_000, 1e8, 40)) assert.ok(displayWidth(line) <= 40, line);
+    for (const line of progressLines({ ...progress, current: ["/long/".repeat(30)] }, 12_000, 21_000, 1e8, 40))
+      assert.ok(displayWidth(line) <= 40, line);
   });
 });
 

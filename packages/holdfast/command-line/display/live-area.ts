@@ -18,9 +18,9 @@ export class LiveArea {
     this.#stream = stream;
   }
 
-  /** Cells of a line; the last one stays free, since some terminals wrap when it is written. */
+  /** Cells of a line (80 where the terminal does not say); the last one stays free, since some terminals wrap when it is written. */
   get columns(): number {
-    return Math.max(10, (this.#stream.columns ?? 80) - 1);
+    return Math.max(10, (this.#stream.columns || 80) - 1);
   }
 
   show(lines: readonly string[]): void {

@@ -14,7 +14,10 @@ export function printableName(name: Buffer | string): string {
 
 /** A message for one line, or several where it has line ends of its own. */
 export function printableText(text: string): string {
-  return text.split("\n").map((line) => line.replace(unsafeEach, (character) => escapedCharacter(character))).join("\n");
+  return text
+    .split("\n")
+    .map((line) => line.replace(unsafeEach, (character) => escapedCharacter(character)))
+    .join("\n");
 }
 
 const unsafe = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
@@ -24,13 +27,16 @@ const named: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t"
 
 function escapedCharacter(character: string): string {
   const code = character.codePointAt(0) as number;
-  return named[character] ?? (code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`);
+  return (
+    named[character] ??
+    (code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`)
+  );
 }
 
 function escaped(bytes: Buffer): string {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let result = "";
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const lead = bytes[at] as number;
     const width = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
     try {

@@ -12,7 +12,6 @@ const sampleIntervalMs = 500;
 export interface ProgressMonitorOptions {
   /** Milliseconds that only ever grow. */
   readonly clock: () => number;
-  readonly unit: string;
   /** RESTIC_PROGRESS_FPS, if set: how often a second to show something, at most 10. */
   readonly framesPerSecond: number | null;
   /** The object for --json. */
@@ -22,7 +21,7 @@ export interface ProgressMonitorOptions {
 export class ProgressMonitor implements Disposable {
   readonly #output: Output;
   readonly #options: ProgressMonitorOptions;
-  readonly #rate = new Rate();
+  #rate = new Rate();
   readonly #startedMs: number;
   readonly #timers: NodeJS.Timeout[] = [];
   #progress: Progress;
@@ -33,7 +32,7 @@ export class ProgressMonitor implements Disposable {
     this.#output = output;
     this.#options = options;
     this.#startedMs = options.clock();
-    this.#progress = { unit: options.unit, done: 0, total: null, bytesDone: 0, bytesTotal: null, errors: 0, current: [] };
+    this.#progress = { unit: null, done: 0, total: null, bytesDone: 0, bytesTotal: null, errors: 0, current: [] };
     this.#every(sampleIntervalMs, () => this.#rate.add(this.#options.clock(), this.#progress.bytesDone));
     const frameMs = options.framesPerSecond === null ? 0 : Math.max(liveIntervalMs, 1000 / options.framesPerSecond);
     if (output.json) {
@@ -47,8 +46,10 @@ export class ProgressMonitor implements Disposable {
     process.on("SIGUSR1", this.#onSignal);
   }
 
-  update(progress: Omit<Progress, "unit">): void {
-    this.#progress = { unit: this.#options.unit, ...progress };
+  update(progress: Progress): void {
+    // Another thing is being counted: its rate begins anew.
+    if (progress.unit !== this.#progress.unit) this.#rate = new Rate();
+    this.#progress = progress;
   }
 
   get elapsedMs(): number {
@@ -74,7 +75,9 @@ export class ProgressMonitor implements Disposable {
     const { live } = this.#output;
     if (live === null) return;
     this.#output.flush();
-    live.show(progressLines(this.#progress, this.elapsedMs, this.#remainingMs, this.#rate.bytesPerSecond, live.columns));
+    live.show(
+      progressLines(this.#progress, this.elapsedMs, this.#remainingMs, this.#rate.bytesPerSecond, live.columns),
+    );
   }
 
   #showPlain(): void {

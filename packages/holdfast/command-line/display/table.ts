@@ -9,7 +9,11 @@ export interface Column<Row> {
 }
 
 /** Lines of the table: titles, a rule, the rows, a rule, the footer. */
-export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], footer: readonly string[]): string[] {
+export function renderTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  footer: readonly string[],
+): string[] {
   const cells = rows.map((row) => columns.map((column) => column.cell(row).split("\n")));
   const widths = columns.map((column, index) =>
     Math.max(displayWidth(column.title), ...cells.map((row) => Math.max(...(row[index] ?? [""]).map(displayWidth)))),

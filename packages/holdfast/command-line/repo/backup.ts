@@ -1,6 +1,14 @@
 // `holdfast repo backup`: stores files, or a stream, as a new snapshot.
 
-import { backup, HoldfastError, type BackupEntry, type BackupRequest, type Repository, type SelectionRules, type StoredSnapshot } from "@holdfast/repository";
+import {
+  backup,
+  HoldfastError,
+  type BackupEntry,
+  type BackupRequest,
+  type Repository,
+  type SelectionRules,
+  type StoredSnapshot,
+} from "@holdfast/repository";
 import { hostname } from "node:os";
 import { posix } from "node:path";
 import type { Command } from "commander";
@@ -44,10 +52,13 @@ export const backupVerb: Verb<BackupOptions> = {
     await using session = await openSession(context, "shared", options.dryRun !== true);
     const parent = await findParent(context, session.repository, plan, options);
     const { output } = context;
-    output.note(parent === null ? "no parent snapshot: everything will be read" : `using parent snapshot ${parent.id.slice(0, 8)}`);
+    output.note(
+      parent === null
+        ? "no parent snapshot: everything will be read"
+        : `using parent snapshot ${parent.id.slice(0, 8)}`,
+    );
     using monitor = new ProgressMonitor(output, {
       clock: context.clock,
-      unit: "files",
       framesPerSecond: context.globals.framesPerSecond,
       toJson: backupStatusJson,
     });
@@ -68,24 +79,33 @@ function refuseCombinations(context: Context, words: readonly string[], options:
   const refuse = (problem: string, hint: string): never => {
     throw new HoldfastError("usage", problem, { hint });
   };
-  if (options.stdin === true && options.stdinFromCommand === true) refuse("--stdin and --stdin-from-command were given together", "give one of them");
+  if (options.stdin === true && options.stdinFromCommand === true)
+    refuse("--stdin and --stdin-from-command were given together", "give one of them");
   if (stream && lists.length > 0) refuse("a stream and lists of files were given together", "make two backups");
   if (options.stdin === true && words.length > 0) refuse("--stdin and paths were given together", "make two backups");
   const { globals } = context;
-  const mustAsk = [globals.passwordFile, globals.passwordCommand, globals.password].every((given) => given === undefined) && !globals.insecureNoPassword;
+  const mustAsk =
+    [globals.passwordFile, globals.passwordCommand, globals.password].every((given) => given === undefined) &&
+    !globals.insecureNoPassword;
   if (mustAsk && (options.stdin === true || lists.includes("-"))) {
-    refuse("standard input cannot give both the password and the data", "give the password with --password-file or --password-command");
+    refuse(
+      "standard input cannot give both the password and the data",
+      "give the password with --password-file or --password-command",
+    );
   }
 }
 
 function makePlan(context: Context, words: readonly string[], options: BackupOptions): Plan {
   const selection = selectionRules(context, options);
-  const timeNs = options.time === undefined ? BigInt(context.now().getTime()) * 1_000_000n : parseTimeNs(options.time, "--time");
+  const timeNs =
+    options.time === undefined ? BigInt(context.now().getTime()) * 1_000_000n : parseTimeNs(options.time, "--time");
   const common = {
     selection,
     timeNs,
     hostname: options.host ?? context.globals.host ?? hostname(),
-    tags: parseTagLists(options.tag ?? []).flat().filter((tag) => tag !== ""),
+    tags: parseTagLists(options.tag ?? [])
+      .flat()
+      .filter((tag) => tag !== ""),
   };
   if (options.stdin === true || options.stdinFromCommand === true) {
     const at = posix.join("/", options.stdinFilename);
@@ -115,7 +135,8 @@ function planFiles(
   const { filesFrom = [], filesFromVerbatim = [], filesFromRaw = [] } = options;
   const lists = readFileLists({ filesFrom, filesFromVerbatim, filesFromRaw }, warn);
   const targets = [...lists, ...words.map(context.rawArguments)].map((path) => path.toString("latin1"));
-  if (targets.length === 0) throw new HoldfastError("usage", "there is nothing to back up", { hint: "give paths, --files-from, or --stdin" });
+  if (targets.length === 0)
+    throw new HoldfastError("usage", "there is nothing to back up", { hint: "give paths, --files-from, or --stdin" });
   if (targets.includes("")) throw new HoldfastError("usage", "one of the paths is empty");
   const existing = existingTargets(targets, (path, error) => output.itemError(printableName(path), "scan", error));
   const bytes = (path: string): Buffer => Buffer.from(path, "latin1");
@@ -129,7 +150,12 @@ function planFiles(
 }
 
 /** The snapshot to compare with: the one that was named, or the latest of the group that is no newer. */
-async function findParent(context: Context, repository: Repository, plan: Plan, options: BackupOptions): Promise<StoredSnapshot | null> {
+async function findParent(
+  context: Context,
+  repository: Repository,
+  plan: Plan,
+  options: BackupOptions,
+): Promise<StoredSnapshot | null> {
   const grouping = parseGrouping(options.groupBy);
   if (options.force === true || plan.isStream) return null;
   const snapshots = await loadSnapshots(context, repository);
@@ -142,7 +168,13 @@ async function findParent(context: Context, repository: Repository, plan: Plan, 
   return findLatest(snapshots, filter, plan.timeNs) ?? null;
 }
 
-function requestOf(context: Context, plan: Plan, options: BackupOptions, parent: StoredSnapshot | null, signal: AbortSignal): BackupRequest {
+function requestOf(
+  context: Context,
+  plan: Plan,
+  options: BackupOptions,
+  parent: StoredSnapshot | null,
+  signal: AbortSignal,
+): BackupRequest {
   const { exclude, iexclude } = excludePatterns(options, context.environment);
   const { username, uid, gid } = identityOfProcess();
   return {

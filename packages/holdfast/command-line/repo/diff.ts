@@ -68,7 +68,8 @@ export function diffSummaryJson(summary: DiffSummary, left: string, right: strin
 }
 
 export function diffSummaryLines({ changedFiles, added, removed }: DiffSummary): string[] {
-  const both = (title: string, one: number, other: number): string => `${title.padEnd(12)} ${String(one).padStart(5)} new, ${String(other).padStart(5)} removed`;
+  const both = (title: string, one: number, other: number): string =>
+    `${title.padEnd(12)} ${String(one).padStart(5)} new, ${String(other).padStart(5)} removed`;
   return [
     `${both("Files:", added.files, removed.files)}, ${String(changedFiles).padStart(5)} changed`,
     both("Dirs:", added.dirs, removed.dirs),

@@ -23,7 +23,10 @@ export const dumpVerb: Verb<DumpOptions> = {
     command
       .option("-a, --archive <format>", "the archive of a folder: tar or zip", "tar")
       .option("-t, --target <file>", "write to this file instead of standard output")
-      .addHelpText("after", "\nExamples:\n  $ holdfast repo dump latest /app.sql | psql app\n  $ holdfast repo dump latest:/srv /uploads > uploads.tar\n  $ holdfast repo dump latest / -a zip -t all.zip\n");
+      .addHelpText(
+        "after",
+        "\nExamples:\n  $ holdfast repo dump latest /app.sql | psql app\n  $ holdfast repo dump latest:/srv /uploads > uploads.tar\n  $ holdfast repo dump latest / -a zip -t all.zip\n",
+      );
   },
 
   async run(context: Context, words: readonly string[], options: DumpOptions): Promise<ExitCode> {
@@ -31,13 +34,22 @@ export const dumpVerb: Verb<DumpOptions> = {
     const [name = "", path = ""] = words;
     const { archive, target } = options;
     if (archive !== "tar" && archive !== "zip") {
-      throw new HoldfastError("usage", `--archive: ${JSON.stringify(archive)} is not known`, { hint: "give tar or zip" });
+      throw new HoldfastError("usage", `--archive: ${JSON.stringify(archive)} is not known`, {
+        hint: "give tar or zip",
+      });
     }
     await using session = await openSession(context, "shared");
     const { repository, signal } = session;
     const { snapshot, subfolder } = await oneSnapshot(context, repository, name, options);
     const mayWriteArchive = target !== undefined || !context.output.stdoutIsTerminal;
-    const request = { snapshot, subfolder, path: context.rawArguments(path), archive, mayWriteArchive, signal } as const;
+    const request = {
+      snapshot,
+      subfolder,
+      path: context.rawArguments(path),
+      archive,
+      mayWriteArchive,
+      signal,
+    } as const;
     const run = (write: Write): Promise<void> => dump(repository, { ...request, write });
     if (target === undefined) await run((bytes) => context.output.write(bytes));
     else await writeToFile(target, run);

@@ -1,13 +1,13 @@
 // `holdfast repo key`: lists, adds, removes and changes the passwords of a repository.
 
 import { hostname } from "node:os";
-import { addKey, findByPrefix, HoldfastError, listKeys, removeKey, type Repository } from "@holdfast/repository";
+import { addKey, changePassword, findByPrefix, HoldfastError, listKeys, removeKey } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
 import { printableName } from "../display/printable.ts";
 import { renderTable } from "../display/table.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { askNewPassword, passwordFromFile } from "../password.ts";
+import { askNewPassword, passwordFromFile, passwordText, weaknessWarning } from "../password.ts";
 import { identityOfProcess, openSession, promptOf } from "../session.ts";
 import { formatTime } from "../values/times.ts";
 import { requireWords } from "../words.ts";
@@ -50,7 +50,11 @@ out those who come later, not those who were in.
     const [name = "", ...rest] = words;
     const action = actions[name];
     if (action === undefined) {
-      throw new HoldfastError("usage", name === "" ? "what to do is missing" : `${JSON.stringify(name)} is nothing to do with keys`, { hint: `give one of ${names}` });
+      throw new HoldfastError(
+        "usage",
+        name === "" ? "what to do is missing" : `${JSON.stringify(name)} is nothing to do with keys`,
+        { hint: `give one of ${names}` },
+      );
     }
     await action(context, rest, options);
     return exitCodes.done;
@@ -63,12 +67,12 @@ async function listAll(context: Context, words: readonly string[]): Promise<void
   const { output } = context;
   const { keys, damaged } = await listKeys(session.repository);
   for (const { id, error } of damaged) output.itemError(`key ${id}`, "load", error);
-  const rows = keys.map(({ id, current, username, hostname: host, created }) => ({
-    current,
+  const rows = keys.map(({ id, isCurrent, username, hostname: host, createdNs }) => ({
+    current: isCurrent,
     id,
     userName: username,
     hostName: host,
-    created: formatTime(new Date(Number(created / 1_000_000n))),
+    created: formatTime(new Date(Number(createdNs / 1_000_000n))),
   }));
   if (output.json) return output.jsonLine(rows);
   const lines = renderTable(
@@ -87,14 +91,19 @@ async function listAll(context: Context, words: readonly string[]): Promise<void
 async function add(context: Context, words: readonly string[], options: KeyOptions): Promise<void> {
   requireWords(words, 0, 0, "");
   await using session = await openSession(context, "shared", true);
-  report(context, "added", await addNewKey(context, session.repository, options));
+  const password = await newPassword(context, options);
+  report(context, "added", await addKey(session.repository, password, ownerOf(options)));
 }
 
 async function remove(context: Context, words: readonly string[]): Promise<void> {
   requireWords(words, 1, 1, "the id of the key");
   await using session = await openSession(context, "exclusive", true);
   const { keys, damaged } = await listKeys(session.repository);
-  const id = findByPrefix([...keys, ...damaged].map((each) => each.id), words[0] as string, "key");
+  const id = findByPrefix(
+    [...keys, ...damaged].map((each) => each.id),
+    words[0] as string,
+    "key",
+  );
   await removeKey(session.repository, id);
   report(context, "removed", id);
 }
@@ -102,29 +111,34 @@ async function remove(context: Context, words: readonly string[]): Promise<void>
 async function passwd(context: Context, words: readonly string[], options: KeyOptions): Promise<void> {
   requireWords(words, 0, 0, "");
   await using session = await openSession(context, "exclusive", true);
-  const { repository } = session;
-  const id = await addNewKey(context, repository, options);
-  await removeKey(repository, repository.keyId, { inUse: true });
-  report(context, "changed", id);
-}
-
-async function addNewKey(context: Context, repository: Repository, options: KeyOptions): Promise<string> {
   const password = await newPassword(context, options);
-  return addKey(repository, password.toString("utf8"), {
-    username: options.user ?? identityOfProcess().username,
-    hostname: options.host ?? hostname(),
-  });
+  report(context, "changed", await changePassword(session.repository, password, ownerOf(options)));
 }
 
-async function newPassword(context: Context, options: KeyOptions): Promise<Buffer> {
+function ownerOf(options: KeyOptions): { username: string; hostname: string } {
+  return { username: options.user ?? identityOfProcess().username, hostname: options.host ?? hostname() };
+}
+
+async function newPassword(context: Context, options: KeyOptions): Promise<string> {
+  const password = passwordText(await newPasswordBytes(context, options));
+  const warning = weaknessWarning(password);
+  if (warning !== null) context.output.warn(warning);
+  return password;
+}
+
+async function newPasswordBytes(context: Context, options: KeyOptions): Promise<Buffer> {
   if (options.newInsecureNoPassword === true) {
     if (options.newPasswordFile === undefined) return Buffer.alloc(0);
-    throw new HoldfastError("usage", "a new password and none were asked for together", { hint: "give one of the two options" });
+    throw new HoldfastError("usage", "a new password and none were asked for together", {
+      hint: "give one of the two options",
+    });
   }
-  if (options.newPasswordFile === undefined) return askNewPassword(promptOf(context), (message) => context.output.warn(message));
+  if (options.newPasswordFile === undefined) return askNewPassword(promptOf(context));
   const password = passwordFromFile(options.newPasswordFile, "--new-password-file");
   if (password.length > 0) return password;
-  throw new HoldfastError("usage", "the new password is empty", { hint: "pass --new-insecure-no-password if that is really meant" });
+  throw new HoldfastError("usage", "the new password is empty", {
+    hint: "pass --new-insecure-no-password if that is really meant",
+  });
 }
 
 function report(context: Context, action: string, id: string): void {

@@ -7,7 +7,13 @@ import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { openSession } from "../session.ts";
 import { requireWords } from "../words.ts";
 
-const fileTypes: Readonly<Record<string, FileType>> = { packs: "pack", index: "index", snapshots: "snapshot", keys: "key", locks: "lock" };
+const fileTypes: Readonly<Record<string, FileType>> = {
+  packs: "pack",
+  index: "index",
+  snapshots: "snapshot",
+  keys: "key",
+  locks: "lock",
+};
 const kinds = ["blobs", ...Object.keys(fileTypes)];
 
 export const list: Verb = {
@@ -20,12 +26,16 @@ export const list: Verb = {
     const kind = words[0] as string;
     const type = fileTypes[kind];
     if (type === undefined && kind !== "blobs") {
-      throw new HoldfastError("usage", `${JSON.stringify(kind)} is no kind of object`, { hint: `give one of ${kinds.join(", ")}` });
+      throw new HoldfastError("usage", `${JSON.stringify(kind)} is no kind of object`, {
+        hint: `give one of ${kinds.join(", ")}`,
+      });
     }
     // A list of locks that holds the lister's own lock would mislead.
     await using session = await openSession(context, kind === "locks" ? "none" : "shared");
     if (type === undefined) await listBlobs(context, session.repository);
-    else for await (const file of session.repository.storage.list(type)) print(context, { type, id: file.name, size: file.sizeBytes }, file.name);
+    else
+      for await (const file of session.repository.storage.list(type))
+        print(context, { type, id: file.name, size: file.sizeBytes }, file.name);
     return exitCodes.done;
   },
 };

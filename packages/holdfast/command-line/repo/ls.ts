@@ -1,11 +1,12 @@
 // `holdfast repo ls`: lists the files of a snapshot.
 
-import { createTimeFormatter, HoldfastError, type Repository, type TreeNode } from "@holdfast/repository";
+import { createTimeFormatter, findTree, HoldfastError, walk } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
+import { formatCount } from "../display/amounts.ts";
 import { nodeJson, nodeLine } from "../display/node-lines.ts";
+import { printableName } from "../display/printable.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { findTree } from "../find-tree.ts";
 import { openSession } from "../session.ts";
 import { snapshotToJson } from "../snapshot-json.ts";
 import { addSnapshotOptions, oneSnapshot, type SnapshotOptions } from "../snapshot-options.ts";
@@ -25,28 +26,46 @@ export const ls: Verb<LsOptions> = {
       .option("-l, --long", "with mode, owner, size and time")
       .option("--recursive", "what is below the given folders, not only in them")
       .option("--human-readable", "sizes like 1.234 MiB")
-      .addHelpText("after", "\nExamples:\n  $ holdfast repo ls latest /etc\n  $ holdfast repo ls -l latest:/home\n  $ holdfast repo ls --json latest --recursive /srv\n");
+      .addHelpText(
+        "after",
+        "\nExamples:\n  $ holdfast repo ls latest /etc\n  $ holdfast repo ls -l latest:/home\n  $ holdfast repo ls --json latest --recursive /srv\n",
+      );
   },
 
   async run(context: Context, words: readonly string[], options: LsOptions): Promise<ExitCode> {
     requireWords(words, 1, Infinity, "the snapshot");
     const [name = "", ...folders] = words;
     const relative = folders.find((folder) => !folder.startsWith("/"));
-    if (relative !== undefined) throw new HoldfastError("usage", `the folder ${JSON.stringify(relative)} does not begin with /`, { hint: "give paths as in the snapshot" });
+    if (relative !== undefined)
+      throw new HoldfastError("usage", `the folder ${JSON.stringify(relative)} does not begin with /`, {
+        hint: "give paths as in the snapshot",
+      });
     await using session = await openSession(context, "shared");
     const { repository } = session;
     const { snapshot, subfolder } = await oneSnapshot(context, repository, name, options);
     const root = await findTree(repository, snapshot.tree, subfolder);
     const { output } = context;
     const formatTimeNs = createTimeFormatter();
-    if (output.json) output.jsonLine({ ...snapshotToJson(snapshot), message_type: "snapshot", struct_type: "snapshot" });
-    const wanted = new FolderFilter(folders.map((folder) => context.rawArguments(folder)), options.recursive ?? false);
-    for await (const { path, node } of walkWanted(repository, root, Buffer.alloc(0), wanted)) {
+    const lineOptions = { long: options.long ?? false, humanReadable: options.humanReadable ?? false };
+    if (output.json)
+      output.jsonLine({ ...snapshotToJson(snapshot), message_type: "snapshot", struct_type: "snapshot" });
+    const wanted = new FolderFilter(
+      folders.map((folder) => context.rawArguments(folder)),
+      options.recursive ?? false,
+    );
+    let damaged = 0;
+    const report = (path: Buffer, error: HoldfastError): void => {
+      damaged++;
+      output.itemError(printableName(path), "list", error);
+    };
+    for await (const { path, node } of walk(repository, root, { enters: (folder) => wanted.enters(folder), report })) {
       session.signal.throwIfAborted();
+      if (!wanted.lists(path)) continue;
       if (output.json) output.jsonLine(nodeJson(path, node, formatTimeNs));
-      else output.line(nodeLine(path, node, { long: options.long ?? false, humanReadable: options.humanReadable ?? false }));
+      else output.line(nodeLine(path, node, lineOptions));
     }
-    return exitCodes.done;
+    if (damaged === 0) return exitCodes.done;
+    throw new HoldfastError("damaged", `${formatCount(damaged, "folder")} of the snapshot could not be read`);
   },
 };
 
@@ -68,14 +87,6 @@ export class FolderFilter {
   enters(path: Buffer): boolean {
     if (this.#folders.some((folder) => isAtOrBelow(folder, path))) return true;
     return this.#recursive && this.lists(path);
-  }
-}
-
-async function* walkWanted(repository: Repository, tree: string, above: Buffer, wanted: FolderFilter): AsyncGenerator<{ path: Buffer; node: TreeNode }> {
-  for (const node of await repository.loadTree(tree)) {
-    const path = Buffer.concat([above, Buffer.from("/"), node.name]);
-    if (wanted.lists(path)) yield { path, node };
-    if (node.subtree !== null && wanted.enters(path)) yield* walkWanted(repository, node.subtree, path, wanted);
   }
 }
 

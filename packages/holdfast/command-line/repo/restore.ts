@@ -8,7 +8,7 @@ import { ProgressMonitor } from "../display/progress-monitor.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { collect } from "../global-options.ts";
 import { readPatternFiles } from "../pattern-files.ts";
-import { reportRestoreEvent, restoreStatusJson, restoreSummaryJson, restoreSummaryLine } from "../restore-report.ts";
+import { reportRestoreEvent, restoreStatusJson, restoreSummaryJson, restoreSummaryLines } from "../restore-report.ts";
 import { openSession } from "../session.ts";
 import { addSnapshotOptions, oneSnapshot, type SnapshotOptions } from "../snapshot-options.ts";
 import { requireWords } from "../words.ts";
@@ -28,15 +28,15 @@ interface RestoreOptions extends SnapshotOptions {
   sparse?: boolean;
   verify?: boolean;
   dryRun?: boolean;
-  allowDevices?: boolean;
-  allowSetuid?: boolean;
 }
 
 const overwriteModes = ["always", "if-changed", "if-newer", "never"] as const;
 
 export const restoreVerb: Verb<RestoreOptions> = {
   describe(command: Command): void {
-    command.description("Bring the files of a snapshot, or of a folder in it, back into a folder.").requiredOption("-t, --target <folder>", "where to restore to; made when missing");
+    command
+      .description("Bring the files of a snapshot, or of a folder in it, back into a folder.")
+      .requiredOption("-t, --target <folder>", "where to restore to; made when missing");
     addSnapshotOptions(command, "of `latest`");
     command
       .option("-i, --include <pattern>", "restore only what matches; repeat for more", collect)
@@ -51,8 +51,6 @@ export const restoreVerb: Verb<RestoreOptions> = {
       .option("--delete", "remove what is in the target but not in the snapshot")
       .option("--sparse", "write long runs of zeros as holes")
       .option("--verify", "read everything again afterwards and compare")
-      .option("--allow-devices", "make device files too")
-      .option("--allow-setuid", "keep the setuid and setgid bits of files")
       .option("-n, --dry-run", "write nothing, only tell what would be")
       .addHelpText(
         "after",
@@ -63,63 +61,78 @@ export const restoreVerb: Verb<RestoreOptions> = {
 
   async run(context: Context, words: readonly string[], options: RestoreOptions): Promise<ExitCode> {
     requireWords(words, 1, 1, "the snapshot");
-    const paths = pathRules(options, context.environment);
-    const choices = restoreChoices(options, paths);
+    const rules = pathRules(options, context.environment);
+    const choices = restoreChoices(options, rules);
     const { output } = context;
     await using session = await openSession(context, "shared");
     const { snapshot, subfolder } = await oneSnapshot(context, session.repository, words[0] as string, options);
-    output.note(`restoring snapshot ${snapshot.id.slice(0, 8)} of ${snapshot.paths.map(printableName).join(", ")} to ${printableName(choices.target)}`);
+    output.note(
+      `restoring snapshot ${snapshot.id.slice(0, 8)} of ${snapshot.paths.map(printableName).join(", ")} to ${printableName(choices.target)}`,
+    );
     using monitor = new ProgressMonitor(output, {
       clock: context.clock,
-      unit: "files",
       framesPerSecond: context.globals.framesPerSecond,
       toJson: restoreStatusJson,
     });
-    const request = { ...choices, snapshot, subfolder, paths, signal: session.signal };
+    const request = { ...choices, snapshot, subfolder, rules, signal: session.signal };
     const summary = await restore(session.repository, request, (event) => reportRestoreEvent(event, output, monitor));
     monitor[Symbol.dispose]();
     if (output.json) output.jsonLine(restoreSummaryJson(summary, choices.dryRun));
-    else output.note(restoreSummaryLine(summary, choices.dryRun));
+    else for (const line of restoreSummaryLines(summary, choices.dryRun)) output.note(line);
     if (summary.errors === 0) return exitCodes.done;
-    throw new HoldfastError("target", `${summary.errors} of the entries could not be restored whole; they are named above`, {
-      hint: "see the messages above; what was restored without a message is whole",
-    });
+    throw new HoldfastError(
+      "target",
+      `${summary.errors} of the entries could not be restored whole; they are named above`,
+      {
+        hint: "see the messages above; what was restored without a message is whole",
+      },
+    );
   },
 };
 
 function pathRules(options: RestoreOptions, environment: NodeJS.ProcessEnv): PathRules {
-  const rules = (patterns: readonly string[] = [], files: readonly string[] = [], option: string): string[] => [
+  const all = (patterns: readonly string[] = [], files: readonly string[] = [], option: string): string[] => [
     ...patterns,
     ...readPatternFiles(files, option, environment),
   ];
   return {
-    include: rules(options.include, options.includeFile, "--include-file"),
-    iinclude: rules(options.iinclude, options.iincludeFile, "--iinclude-file"),
-    exclude: rules(options.exclude, options.excludeFile, "--exclude-file"),
-    iexclude: rules(options.iexclude, options.iexcludeFile, "--iexclude-file"),
+    include: all(options.include, options.includeFile, "--include-file"),
+    iinclude: all(options.iinclude, options.iincludeFile, "--iinclude-file"),
+    exclude: all(options.exclude, options.excludeFile, "--exclude-file"),
+    iexclude: all(options.iexclude, options.iexcludeFile, "--iexclude-file"),
   };
 }
 
-function restoreChoices(options: RestoreOptions, paths: PathRules): Omit<RestoreRequest, "snapshot" | "subfolder" | "paths" | "signal"> {
+function restoreChoices(
+  options: RestoreOptions,
+  rules: PathRules,
+): Omit<RestoreRequest, "snapshot" | "subfolder" | "rules" | "signal"> {
   const refuse = (problem: string, hint: string): never => {
     throw new HoldfastError("usage", problem, { hint });
   };
   const overwrite = overwriteModes.find((mode) => mode === options.overwrite);
   const target = options.target ?? "";
-  const hasRules = Object.values(paths).some((patterns: readonly string[]) => patterns.length > 0);
+  const hasRules = Object.values(rules).some((patterns: readonly string[]) => patterns.length > 0);
   if (target === "") refuse("the target is missing", "give a folder with --target");
-  if (options.dryRun === true && options.verify === true) refuse("--dry-run and --verify were given together", "give one of them");
+  if (options.dryRun === true && options.verify === true)
+    refuse("--dry-run and --verify were given together", "give one of them");
   if (options.delete === true && /^\/+$/.test(target) && !hasRules) {
-    refuse("--delete with the target / would remove everything that is not in the snapshot", "give --include or --exclude patterns too");
+    refuse(
+      "--delete with the target / would remove everything that is not in the snapshot",
+      "give --include or --exclude patterns too",
+    );
   }
   return {
     target,
-    overwrite: overwrite ?? refuse(`--overwrite: ${JSON.stringify(options.overwrite)} is not known`, `give one of ${overwriteModes.join(", ")}`),
+    overwrite:
+      overwrite ??
+      refuse(
+        `--overwrite: ${JSON.stringify(options.overwrite)} is not known`,
+        `give one of ${overwriteModes.join(", ")}`,
+      ),
     delete: options.delete ?? false,
     sparse: options.sparse ?? false,
     verify: options.verify ?? false,
     dryRun: options.dryRun ?? false,
-    allowDevices: options.allowDevices ?? false,
-    allowSetuid: options.allowSetuid ?? false,
   };
 }

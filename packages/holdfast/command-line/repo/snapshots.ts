@@ -7,7 +7,14 @@ import { formatBytes, formatCount } from "../display/amounts.ts";
 import { printableName } from "../display/printable.ts";
 import { renderTable, type Column } from "../display/table.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { groupSnapshots, lastOfEach, newestFirst, oldestFirst, parseGrouping, type GroupKey } from "../snapshot-filter.ts";
+import {
+  groupSnapshots,
+  lastOfEach,
+  newestFirst,
+  oldestFirst,
+  parseGrouping,
+  type GroupKey,
+} from "../snapshot-filter.ts";
 import { snapshotToJson } from "../snapshot-json.ts";
 import { addSnapshotOptions, severalSnapshots, type SnapshotOptions } from "../snapshot-options.ts";
 import { openSession } from "../session.ts";
@@ -61,14 +68,18 @@ export function snapshotLines(groups: readonly Group[], grouped: boolean, compac
   if (groups.length === 0) return ["0 snapshots"];
   return groups.flatMap(({ key, snapshots: members }, index) => {
     const header = grouped ? [...(index > 0 ? [""] : []), `snapshots of ${groupTitle(key)}:`] : [];
-    return [...header, ...renderTable(columnsFor(members, compact), members, [formatCount(members.length, "snapshot")])];
+    return [
+      ...header,
+      ...renderTable(columnsFor(members, compact), members, [formatCount(members.length, "snapshot")]),
+    ];
   });
 }
 
 function groupTitle(key: GroupKey): string {
   const parts: string[] = [];
   if (key.hostname !== "") parts.push(`host ${printableName(key.hostname)}`);
-  if (key.tags !== null) parts.push(key.tags.length === 0 ? "no tags" : `tags ${key.tags.map(printableName).join(", ")}`);
+  if (key.tags !== null)
+    parts.push(key.tags.length === 0 ? "no tags" : `tags ${key.tags.map(printableName).join(", ")}`);
   if (key.paths !== null) parts.push(`paths ${key.paths.map(printableName).join(", ")}`);
   return parts.join(", ");
 }

@@ -16,7 +16,10 @@ export const unlockVerb: Verb<UnlockOptions> = {
   describe(command: Command): void {
     command
       .description("Remove locks whose process has ended, or that were not refreshed for half an hour.")
-      .option("--remove-all", "remove all locks, those of running processes too: only when you know that none is running");
+      .option(
+        "--remove-all",
+        "remove all locks, those of running processes too: only when you know that none is running",
+      );
   },
 
   async run(context: Context, words: readonly string[], options: UnlockOptions): Promise<ExitCode> {

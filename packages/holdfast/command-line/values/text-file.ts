@@ -22,7 +22,10 @@ export function readRawFile(path: string, option: string): Buffer {
 }
 
 function unreadable(path: string, option: string, error: unknown): HoldfastError {
-  const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : `cannot be read (${(error as NodeJS.ErrnoException).code})`;
+  const reason =
+    (error as NodeJS.ErrnoException).code === "ENOENT"
+      ? "does not exist"
+      : `cannot be read (${(error as NodeJS.ErrnoException).code})`;
   return new HoldfastError("usage", `${option}: the file ${JSON.stringify(path)} ${reason}`, {
     hint: "check the path and who may read it",
     cause: error,

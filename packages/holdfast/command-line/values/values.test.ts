@@ -22,7 +22,8 @@ describe("sizes", () => {
     assert.equal(parseSizeBytes("1t", "-s"), 2 ** 40);
   });
   it("refuses what is no size, naming the option", () => {
-    for (const text of ["", "k", "-1", "1.5M", "1KiB", "99999999T"]) refuses(() => parseSizeBytes(text, "--limit"), "--limit");
+    for (const text of ["", "k", "-1", "1.5M", "1KiB", "99999999T"])
+      refuses(() => parseSizeBytes(text, "--limit"), "--limit");
     refuses(() => parseCount("-1", "--latest"), "--latest");
   });
 });
@@ -37,17 +38,24 @@ describe("spans of time", () => {
     assert.equal(parseDurationMs("0", "-d"), 0);
   });
   it("refuses the rest", () => {
-    for (const text of ["", "5", "5 m", "m", "-5m", "5m!"]) refuses(() => parseDurationMs(text, "--retry-lock"), "--retry-lock");
+    for (const text of ["", "5", "5 m", "m", "-5m", "5m!"])
+      refuses(() => parseDurationMs(text, "--retry-lock"), "--retry-lock");
   });
 });
 
 describe("points in time", () => {
   it("reads what it shows", () => {
     fc.assert(
-      fc.property(fc.date({ min: new Date("1971-01-01"), max: new Date("2099-01-01"), noInvalidDate: true }), (date) => {
-        const time = new Date(Math.trunc(date.getTime() / 1000) * 1000);
-        assert.equal(formatTime(new Date(Number(parseTimeNs(formatTime(time), "--time") / 1_000_000n))), formatTime(time));
-      }),
+      fc.property(
+        fc.date({ min: new Date("1971-01-01"), max: new Date("2099-01-01"), noInvalidDate: true }),
+        (date) => {
+          const time = new Date(Math.trunc(date.getTime() / 1000) * 1000);
+          assert.equal(
+            formatTime(new Date(Number(parseTimeNs(formatTime(time), "--time") / 1_000_000n))),
+            formatTime(time),
+          );
+        },
+      ),
     );
   });
   it("keeps nanoseconds and zones", () => {
@@ -55,7 +63,8 @@ describe("points in time", () => {
     assert.equal(parseTimeNs("2012-11-01T22:08:41.5+02:00", "--time"), 1_351_800_521_500_000_000n);
   });
   it("refuses days that no calendar has", () => {
-    for (const text of ["2023-02-29 00:00:00", "2023-13-01 00:00:00", "2023-01-01 25:00:00", "yesterday", ""]) refuses(() => parseTimeNs(text, "--time"), "--time");
+    for (const text of ["2023-02-29 00:00:00", "2023-13-01 00:00:00", "2023-01-01 25:00:00", "yesterday", ""])
+      refuses(() => parseTimeNs(text, "--time"), "--time");
   });
 });
 
@@ -77,6 +86,7 @@ describe("commands", () => {
     );
   });
   it("refuses open quotes and nothing", () => {
-    for (const command of ["", "  ", "a 'b", 'a "b', "a\\"]) refuses(() => splitShellWords(command, "--password-command"), "--password-command");
+    for (const command of ["", "  ", "a 'b", 'a "b', "a\\"])
+      refuses(() => splitShellWords(command, "--password-command"), "--password-command");
   });
 });

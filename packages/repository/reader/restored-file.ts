@@ -1,0 +1,67 @@
+// One file of a restore on its way: what it consists of, and how far it has come.
+import type { HoldfastError } from "../errors.ts";
+import type { OpenEntry } from "../filesystem/open-entry.ts";
+import { byteString, joinPath } from "../filesystem/path.ts";
+import type { LinkGroup } from "./hard-links.ts";
+import type { RestoreDirectory } from "./restore-directory.ts";
+import type { Metadata } from "./restore-metadata.ts";
+
+export interface FileFacts {
+  readonly directory: RestoreDirectory;
+  readonly name: Buffer;
+  readonly metadata: Metadata;
+  /** 32 bytes for each blob. */
+  readonly ids: Buffer;
+  readonly lengths: Uint32Array;
+  readonly sizeBytes: number;
+  /** Something that may be replaced stands in its place. */
+  readonly replaces: boolean;
+  /** What stands there has the right size: it is compared first. */
+  readonly compares: boolean;
+  /** Null if it has one name only. */
+  readonly links: LinkGroup | null;
+}
+
+export class RestoredFile {
+  readonly directory: RestoreDirectory;
+  readonly name: Buffer;
+  readonly metadata: Metadata;
+  readonly ids: Buffer;
+  readonly lengths: Uint32Array;
+  readonly sizeBytes: number;
+  readonly replaces: boolean;
+  readonly compares: boolean;
+  readonly links: LinkGroup | null;
+  /** A file of several blobs is written under a temporary name, through this descriptor. */
+  open: { readonly entry: OpenEntry; readonly name: Buffer } | null = null;
+  blobsLeft: number;
+  failure: HoldfastError | null = null;
+  /** Finished in one way or another: nothing more is to be done about it. */
+  isSettled = false;
+
+  constructor(facts: FileFacts) {
+    this.directory = facts.directory;
+    this.name = facts.name;
+    this.metadata = facts.metadata;
+    this.ids = facts.ids;
+    this.lengths = facts.lengths;
+    this.sizeBytes = facts.sizeBytes;
+    this.replaces = facts.replaces;
+    this.compares = facts.compares;
+    this.links = facts.links;
+    this.blobsLeft = facts.lengths.length;
+  }
+
+  /** In the snapshot. */
+  get path(): Buffer {
+    return joinPath(this.directory.path, byteString(this.name));
+  }
+
+  get hasParts(): boolean {
+    return this.lengths.length > 1;
+  }
+
+  blobId(blob: number): string {
+    return this.ids.toString("hex", blob * 32, (blob + 1) * 32);
+  }
+}
