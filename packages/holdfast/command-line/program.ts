@@ -132,7 +132,13 @@ export async function parseCommandLine(parts: ProgramParts): Promise<Invocation 
     .description("Work on one repository, with the verbs and options of restic.");
   addGlobalOptions(repo);
   // The verbs are the news here; their own help texts list these options too.
-  repo.configureHelp({ visibleOptions: () => [] }).usage("<verb> [options]");
+  repo
+    .configureHelp({
+      visibleOptions: () => [],
+      subcommandTerm: (verb) => `${verb.name()} ${verb.usage().replace("[options]", "").trim()}`.trim(),
+    })
+    .usage("<verb> [options]")
+    .helpCommand(false);
   repo.addHelpText("after", repoOverview);
   for (const entry of repoVerbs) {
     const command = repo

@@ -31,11 +31,14 @@ export class Session implements AsyncDisposable {
   readonly repository: Repository;
   /** Aborts on interruption, and when the lock can no longer be kept. */
   readonly signal: AbortSignal;
+  /** Resolves when the lock is settled; whoever writes waits for it. */
+  readonly mayWrite: Promise<void>;
   readonly #lock: RepositoryLock | null;
 
   constructor(repository: Repository, lock: RepositoryLock | null, signal: AbortSignal) {
     this.repository = repository;
     this.#lock = lock;
+    this.mayWrite = lock?.settled ?? Promise.resolve();
     this.signal = lock === null ? signal : AbortSignal.any([signal, lock.signal]);
   }
 
@@ -53,13 +56,22 @@ export async function openSession(context: Context, kind: LockKind, always = fal
   const repository = await openRepository(context);
   const wanted = context.globals.noLock && !always ? "none" : kind;
   if (wanted === "none") return new Session(repository, null, context.signal);
+  const session = new Session(repository, await takeLock(context, repository, wanted === "exclusive"), context.signal);
+  // Who only reads is safe at once, and a backup waits itself, after it has prepared what it can.
+  if (wanted !== "exclusive") return session;
   try {
-    const lock = await RepositoryLock.take(repository, {
-      exclusive: wanted === "exclusive",
-      retryForMs: context.globals.retryLockMs,
-      signal: context.signal,
-    });
-    return new Session(repository, lock, context.signal);
+    await session.mayWrite;
+    return session;
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function takeLock(context: Context, repository: Repository, exclusive: boolean): Promise<RepositoryLock> {
+  const { signal, globals } = context;
+  try {
+    return await RepositoryLock.take(repository, { exclusive, retryForMs: globals.retryLockMs, signal });
   } catch (error) {
     await repository[Symbol.asyncDispose]();
     throw error;

@@ -59,16 +59,18 @@ export class DamageLog {
     damage.problems.add(problem);
   }
 
+  /** True when it is known of every copy of a blob that it cannot be read. */
+  isLost(index: BlobIndex, type: BlobType, id: string): boolean {
+    return index.locations(id, type).every(({ pack }) => this.#packs.get(pack)?.blobs.has(blobKey(type, id)));
+  }
+
   /** Which damages lose which blobs for good: a blob with a whole copy elsewhere is not lost. */
   lostBlobs(index: BlobIndex): Map<BlobKey, Damage[]> {
     const lost = new Map<BlobKey, Damage[]>();
     for (const damage of this.damages) {
       for (const key of damage.blobs) {
         const { type, id } = blobName(key);
-        const isLost = damage.kind !== "pack-missing" && damage.kind !== "pack-damaged"
-          ? true
-          : index.locations(id, type).every(({ pack }) => this.#packs.get(pack)?.blobs.has(key));
-        if (isLost) lost.set(key, [...(lost.get(key) ?? []), damage]);
+        if (damage.kind === "tree-invalid" || this.isLost(index, type, id)) lost.set(key, [...(lost.get(key) ?? []), damage]);
       }
     }
     return lost;

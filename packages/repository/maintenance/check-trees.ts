@@ -73,6 +73,10 @@ class TreeWalker implements TreeWalk {
       this.isComplete = false;
       return this.#log.missingBlob(blobKey("tree", id));
     }
+    if (this.#log.isLost(this.#index, "tree", id)) {
+      this.isComplete = false;
+      return;
+    }
     this.trees++;
     const bytes = await this.#load(id);
     if (bytes) this.#visitNodes(id, bytes);
@@ -84,7 +88,6 @@ class TreeWalker implements TreeWalk {
     } catch (error) {
       const problem = problemOf(error);
       this.isComplete = false;
-      // A pack that is missing altogether was found before, and says so in fewer words.
       for (const { pack } of this.#index.locations(id, "tree")) this.#log.pack(pack, "pack-damaged", problem, [blobKey("tree", id)]);
       return null;
     }

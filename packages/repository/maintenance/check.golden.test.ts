@@ -17,7 +17,7 @@ const makers = [
 
 for (const { what, variable, version } of makers) {
   test(`a repository of ${what} is clean, and its sizes are those that restic tells`, async () => {
-    using made = new ResticRepository(requiredBinary(variable), version);
+    using made = await ResticRepository.make(requiredBinary(variable), version);
     made.makeSnapshots();
     made.addOddities();
     await using repository = await made.open();
@@ -65,7 +65,7 @@ async function compareStats(made: ResticRepository, repository: Repository): Pro
 }
 
 test("a repository that restic pruned is clean; before that, what was forgotten is unused", async () => {
-  using made = new ResticRepository(requiredBinary("HOLDFAST_RESTIC"), 2);
+  using made = await ResticRepository.make(requiredBinary("HOLDFAST_RESTIC"), 2);
   made.makeSnapshots();
   made.addOddities();
   made.run("forget", "latest");

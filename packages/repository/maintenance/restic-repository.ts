@@ -24,11 +24,17 @@ export class ResticRepository implements Disposable {
   readonly source = join(this.work, "source");
   readonly #binary: string;
 
-  /** Makes the repository. restic 0.14 knows no version above 2. */
-  constructor(binary: string, version: 1 | 2) {
+  private constructor(binary: string) {
     this.#binary = binary;
     mkdirSync(this.source);
-    this.run("init", "--repository-version", String(version));
+  }
+
+  /** An empty repository with `keys` keys that are cheap to derive, since tests open it many times. */
+  static async make(binary: string, version: 1 | 2, keys = 1): Promise<ResticRepository> {
+    const made = new ResticRepository(binary);
+    made.run("init", "--repository-version", String(version));
+    await made.#makeKeysCheap(keys);
+    return made;
   }
 
   /** The output of a restic command that succeeds. */
@@ -37,12 +43,20 @@ export class ResticRepository implements Disposable {
   }
 
   runWith(binary: string, ...words: string[]): string {
-    return execFileSync(binary, ["-r", this.directory, "--no-cache", ...words], { env: this.#env(), encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    return this.#run(binary, password, words);
+  }
+
+  runAs(word: string, ...words: string[]): string {
+    return this.#run(this.#binary, word, words);
+  }
+
+  #run(binary: string, word: string, words: readonly string[]): string {
+    return execFileSync(binary, ["-r", this.directory, "--no-cache", ...words], { env: this.#env(word), encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
   }
 
   /** True when restic finds the repository sound, all data read. It takes no lock: locks may be what is damaged. */
   isSound(): boolean {
-    const { status } = spawnSync(this.#binary, ["-r", this.directory, "--no-cache", "--no-lock", "check", "--read-data"], { env: this.#env() });
+    const { status } = spawnSync(this.#binary, ["-r", this.directory, "--no-cache", "--no-lock", "check", "--read-data"], { env: this.#env(password) });
     return status === 0;
   }
 
@@ -72,8 +86,7 @@ export class ResticRepository implements Disposable {
     this.run("backup", this.source);
   }
 
-  /** Replaces all keys by `count` that are cheap to derive: tests open the repository many times. */
-  async makeKeysCheap(count: number): Promise<void> {
+  async #makeKeysCheap(count: number): Promise<void> {
     const storage = new LocalStorage(this.directory);
     await using repository = await this.open();
     const old = await Array.fromAsync(storage.list("key"));
@@ -97,7 +110,7 @@ export class ResticRepository implements Disposable {
     rmSync(this.work, { recursive: true, force: true });
   }
 
-  #env(): NodeJS.ProcessEnv {
-    return { ...process.env, RESTIC_PASSWORD: password };
+  #env(word: string): NodeJS.ProcessEnv {
+    return { ...process.env, RESTIC_PASSWORD: word };
   }
 }

@@ -12,7 +12,7 @@ const batchDirectories = 192;
 const batchParts = 64;
 
 /** One range fills this much, unless a single blob is larger, and serves so many places at most. */
-const rangeBytes = 4 * 1024 * 1024;
+const rangeBytes = 1024 * 1024;
 const rangeTargets = 2048;
 /** Reading on over a smaller gap is cheaper than another request. */
 const gapBytes = 128 * 1024;

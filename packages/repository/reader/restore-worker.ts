@@ -16,7 +16,7 @@ import { blobWords } from "./restore-messages.ts";
 import { TargetWriter } from "./target-writer.ts";
 
 const port = parentPort!;
-const firstScratchBytes = 1024 * 1024;
+const firstScratchBytes = 8 * 1024 * 1024 + 4096;
 
 class RestoreThread {
   readonly #sealer: Sealer;

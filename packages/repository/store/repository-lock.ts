@@ -22,6 +22,11 @@ export interface LockOptions {
 
 /** A lock that is held. `signal` aborts when it can no longer be kept: whoever writes must stop. */
 export class RepositoryLock implements AsyncDisposable {
+  /**
+   * Resolves when the second look has found nobody else: only then may anything be written. Until then everything
+   * may be read and prepared, because whoever wants to prune from now on sees this lock.
+   */
+  readonly settled: Promise<void>;
   readonly #repository: Repository;
   readonly #exclusive: boolean;
   readonly #lost = new AbortController();
@@ -31,20 +36,27 @@ export class RepositoryLock implements AsyncDisposable {
   #refreshing: Promise<void> = Promise.resolve();
 
   private constructor(repository: Repository, exclusive: boolean, name: string) {
+    this.settled = settle(repository, exclusive, name);
+    // Whoever waits for it meets its failure; nobody else should.
+    this.settled.catch(() => undefined);
     this.#repository = repository;
     this.#exclusive = exclusive;
     this.#name = name;
     this.#refreshedAtMs = performance.now();
-    this.#timer = setInterval(() => (this.#refreshing = this.#refresh()), refreshEveryMs);
+    this.#timer = setInterval(() => {
+      this.#refreshing = this.#refresh();
+    }, refreshEveryMs);
     this.#timer.unref();
   }
 
-  /** Takes the lock, or throws `locked` naming who holds the other one. */
+  /** Takes the lock, or throws `locked` naming who holds the other one; with time to retry, it is settled. */
   static async take(repository: Repository, options: LockOptions): Promise<RepositoryLock> {
     const deadline = performance.now() + options.retryForMs;
     for (let waitMs = 1000; ; waitMs = Math.min(waitMs * 2, longestWaitMs)) {
       try {
-        return await RepositoryLock.#try(repository, options.exclusive);
+        const lock = await RepositoryLock.#try(repository, options.exclusive);
+        if (options.retryForMs > 0) await lock.#requireSettled();
+        return lock;
       } catch (error) {
         const leftMs = deadline - performance.now();
         if (!hasCode(error, "locked") || leftMs <= 0) throw error;
@@ -55,15 +67,16 @@ export class RepositoryLock implements AsyncDisposable {
 
   static async #try(repository: Repository, exclusive: boolean): Promise<RepositoryLock> {
     await refuseConflicts(repository, exclusive, null);
-    const name = await writeLock(repository, exclusive);
+    return new RepositoryLock(repository, exclusive, await writeLock(repository, exclusive));
+  }
+
+  async #requireSettled(): Promise<void> {
     try {
-      await sleep(settleMs);
-      await refuseConflicts(repository, exclusive, name);
+      await this.settled;
     } catch (error) {
-      await removeLock(repository, name);
+      await this[Symbol.asyncDispose]();
       throw error;
     }
-    return new RepositoryLock(repository, exclusive, name);
   }
 
   get signal(): AbortSignal {
@@ -119,6 +132,11 @@ export async function unlock(repository: Repository, all: boolean): Promise<numb
     removed++;
   }
   return removed;
+}
+
+async function settle(repository: Repository, exclusive: boolean, own: string): Promise<void> {
+  await sleep(settleMs);
+  await refuseConflicts(repository, exclusive, own);
 }
 
 async function refuseConflicts(repository: Repository, exclusive: boolean, own: string | null): Promise<void> {

@@ -14,6 +14,7 @@ import type { ReadStream } from "./stream-saver.ts";
 import { TreeArchiver } from "./tree-archiver.ts";
 import { TreeSaver } from "./tree-saver.ts";
 import { WorkerPool } from "./worker-pool.ts";
+import { WorkerThreads } from "./worker-threads.ts";
 
 /** What goes into the snapshot. `at` is the absolute path there, raw bytes. */
 export type BackupEntry =
@@ -58,6 +59,8 @@ export interface BackupRequest {
   readonly skipIfUnchanged: boolean;
   /** Reads every new pack back from the storage and compares it. */
   readonly readBack: boolean;
+  /** Resolves when the lock on the repository is settled; nothing is written before. */
+  readonly mayWrite: Promise<void>;
   readonly workers?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -105,10 +108,11 @@ const progressEveryMs = 100;
 export async function backup(repository: Repository, request: BackupRequest, listener: (event: BackupEvent) => void): Promise<BackupSummary> {
   const startedMs = performance.now();
   const begin = repository.now();
+  // The threads start while the index is read.
+  await using threads = new WorkerThreads(request.workers ?? availableParallelism());
   const index = await repository.loadIndex();
-  const packs = new PackStore(repository, index, { dryRun: request.dryRun, readBack: request.readBack });
-  const workers = request.workers ?? availableParallelism();
-  await using pool = new WorkerPool(repository, index, packs, { ...request, workers });
+  const packs = new PackStore(repository, index, request);
+  await using pool = new WorkerPool(repository, index, packs, threads, request);
   const stop = (): void => pool.abort(new HoldfastError("interrupted", "the backup was interrupted", { cause: request.signal?.reason }));
   request.signal?.addEventListener("abort", stop);
   if (request.signal?.aborted) stop();

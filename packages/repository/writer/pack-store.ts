@@ -28,6 +28,8 @@ export interface PackStoreOptions {
   readonly dryRun: boolean;
   /** Reads each pack back from the storage and compares its hash. */
   readonly readBack: boolean;
+  /** Resolves when the lock on the repository is certain: nothing is written before. */
+  readonly mayWrite: Promise<void>;
 }
 
 /** Not durable until `finish` has resolved; a failure of any put makes every later call fail with it. */
@@ -71,6 +73,7 @@ export class PackStore {
   async finish(): Promise<void> {
     await Promise.allSettled(this.#underWay);
     this.throwIfFailed();
+    await this.#options.mayWrite;
     await this.#flushIndex();
   }
 
@@ -78,6 +81,7 @@ export class PackStore {
     const sizeBytes = pack.pieces.reduce((sum, piece) => sum + piece.length, 0);
     this.storedBytes += sizeBytes;
     if (this.#options.dryRun) return;
+    await this.#options.mayWrite;
     if (pack.type === "tree") this.#repository.treePacks.add(pack.id);
     await this.#repository.storage.put("pack", pack.id, pack.pieces);
     if (this.#options.readBack) await this.#readBack(pack.id);

@@ -74,8 +74,7 @@ export class ParentTree {
   }
 
   #compareName(start: number, end: number, name: Buffer): number {
-    const escape = this.json.indexOf(backslash, start);
-    if (escape < 0 || escape >= end) return this.json.compare(name, 0, name.length, start, end);
+    if (!this.json.latin1Slice(start, end).includes("\\")) return this.json.compare(name, 0, name.length, start, end);
     const quoted = JSON.parse(this.json.toString("utf8", start - 1, end + 1)) as string;
     return goUnquote(quoted).compare(name);
   }

@@ -1,6 +1,6 @@
 // The writer's worker threads as the main thread sees them: shared memory, tasks, full packs, failures.
-import { Worker } from "node:worker_threads";
 import { HoldfastError } from "../errors.ts";
+import type { Worker } from "node:worker_threads";
 import type { BlobIndex } from "../index/blob-index.ts";
 import type { Region } from "../kernel/arena.ts";
 import { Arena } from "../kernel/arena.ts";
@@ -12,19 +12,17 @@ import type { Answer, FromWorker, Task, WorkerSetup } from "./messages.ts";
 import { packBufferBytes, PackSlots } from "./pack-slots.ts";
 import type { PackStore } from "./pack-store.ts";
 import { SharedProgress } from "./progress.ts";
+import type { WorkerThreads } from "./worker-threads.ts";
 
 /** Holds the largest chunk; a file that is smaller is read in one go. */
 export const windowBytes = 8 * 1024 * 1024;
 const scratchBytes = windowBytes + 4096;
 /** Two open and one on its way for each worker: a third worker adds one. */
 const spareBuffers = 2;
-/** A thread's young objects; small, because its bulk lies in the shared memory. */
-const heapLimits = { maxYoungGenerationSizeMb: 8 };
 /** While one task is worked on, the next one already waits in the thread. */
 const tasksAhead = 2;
 
 export interface PoolOptions {
-  readonly workers: number;
   readonly selection: SelectionRules;
   readonly oneFileSystem: boolean;
   readonly withAtime: boolean;
@@ -40,6 +38,7 @@ interface Thread {
   readonly waiting: Waiting[];
 }
 
+/** Takes over running threads, gives them memory, and tasks; ends with them. */
 export class WorkerPool implements AsyncDisposable {
   readonly kernel: Kernel;
   readonly tables: Region;
@@ -53,8 +52,8 @@ export class WorkerPool implements AsyncDisposable {
   readonly #packsUnderWay = new Set<Promise<void>>();
   #failure: unknown = null;
 
-  constructor(repository: Repository, index: BlobIndex, packs: PackStore, options: PoolOptions) {
-    const { workers } = options;
+  constructor(repository: Repository, index: BlobIndex, packs: PackStore, threads: WorkerThreads, options: PoolOptions) {
+    const workers = threads.workers.length;
     // A stream fills one window while each worker has another.
     const streamWindows = workers + 1;
     const buffers = workers + spareBuffers;
@@ -70,8 +69,8 @@ export class WorkerPool implements AsyncDisposable {
     this.#packs = packs;
     const progress = SharedProgress.share();
     this.progress = new SharedProgress(progress);
-    for (let i = 0; i < workers; i++) {
-      this.#start({
+    for (const worker of threads.workers) {
+      this.#start(worker, {
         memory: arena.memory,
         kernelScratch: arena.allocate(kernelScratchBytes),
         sealScratch: arena.allocate(scratchBytes),
@@ -134,15 +133,14 @@ export class WorkerPool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.abort(new HoldfastError("interrupted", "the writer was closed"));
     await Promise.allSettled(this.#packsUnderWay);
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }
 
-  #start(setup: WorkerSetup): void {
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: setup, resourceLimits: heapLimits });
+  #start(worker: Worker, setup: WorkerSetup): void {
     const thread: Thread = { worker, waiting: [] };
     worker.on("message", (message: FromWorker) => this.#receive(thread, message));
     worker.on("error", (error) => this.abort(new HoldfastError("internal", `a worker thread failed: ${error.message}`, { cause: error })));
     worker.on("exit", () => this.abort(new HoldfastError("internal", "a worker thread ended before its work")));
+    worker.postMessage(setup);
     this.#threads.push(thread);
   }
 

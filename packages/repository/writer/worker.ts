@@ -1,6 +1,6 @@
 // A writer's worker thread: takes tasks, answers them, and sends full packs to the main thread.
 import { hash } from "node:crypto";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { chunkerFor } from "../chunker/chunker-hint.ts";
 import { Sealer } from "../codec/seal.ts";
 import { Compressor, Decompressor } from "../codec/zstd.ts";
@@ -153,10 +153,13 @@ function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
 }
 
-const thread = new WriterThread(workerData as WorkerSetup);
-port.on("message", (task: Task) => {
+let thread: WriterThread | null = null;
+
+/** The first message is the set-up, all others are tasks. */
+port.on("message", (message: WorkerSetup | Task) => {
   try {
-    thread.answer(task);
+    if (thread) thread.answer(message as Task);
+    else thread = new WriterThread(message as WorkerSetup);
   } catch (error) {
     const known = error instanceof HoldfastError ? error : new HoldfastError("internal", String((error as Error).stack ?? error));
     post({ kind: "failure", code: known.code, message: known.message, hint: known.hint });

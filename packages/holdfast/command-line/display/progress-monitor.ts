@@ -25,6 +25,8 @@ export class ProgressMonitor implements Disposable {
   readonly #startedMs: number;
   readonly #timers: NodeJS.Timeout[] = [];
   #progress: Progress;
+  /** Nothing is shown before the first news. */
+  #isKnown = false;
   readonly #onSignal = (): void => this.#showPlain();
   readonly #onResize = (): void => this.#output.live?.clear();
 
@@ -50,6 +52,7 @@ export class ProgressMonitor implements Disposable {
     // Another thing is being counted: its rate begins anew.
     if (progress.unit !== this.#progress.unit) this.#rate = new Rate();
     this.#progress = progress;
+    this.#isKnown = true;
   }
 
   get elapsedMs(): number {
@@ -64,7 +67,7 @@ export class ProgressMonitor implements Disposable {
   }
 
   #every(intervalMs: number, show: () => void): void {
-    this.#timers.push(setInterval(show, intervalMs).unref());
+    this.#timers.push(setInterval(() => this.#isKnown && show(), intervalMs).unref());
   }
 
   get #remainingMs(): number | null {

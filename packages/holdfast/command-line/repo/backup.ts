@@ -20,7 +20,7 @@ import { printableName } from "../display/printable.ts";
 import { ProgressMonitor } from "../display/progress-monitor.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { readFileLists } from "../file-lists.ts";
-import { identityOfProcess, openSession } from "../session.ts";
+import { identityOfProcess, openSession, type Session } from "../session.ts";
 import { chooseSnapshot, everySnapshot, findLatest, parseGrouping, parseTagLists } from "../snapshot-filter.ts";
 import { loadSnapshots } from "../snapshot-options.ts";
 import { commandSource, standardInputSource } from "../stream-sources.ts";
@@ -63,7 +63,7 @@ export const backupVerb: Verb<BackupOptions> = {
       toJson: backupStatusJson,
     });
     const start = context.now().toISOString();
-    const request = requestOf(context, plan, options, parent, session.signal);
+    const request = requestOf(context, plan, options, parent, session);
     const summary = await backup(session.repository, request, (event) => reportBackupEvent(event, output, monitor));
     monitor[Symbol.dispose]();
     const dryRun = options.dryRun ?? false;
@@ -173,7 +173,7 @@ function requestOf(
   plan: Plan,
   options: BackupOptions,
   parent: StoredSnapshot | null,
-  signal: AbortSignal,
+  session: Session,
 ): BackupRequest {
   const { exclude, iexclude } = excludePatterns(options, context.environment);
   const { username, uid, gid } = identityOfProcess();
@@ -195,6 +195,7 @@ function requestOf(
     dryRun: options.dryRun ?? false,
     skipIfUnchanged: options.skipIfUnchanged ?? false,
     readBack: options.readBack ?? false,
-    signal,
+    mayWrite: session.mayWrite,
+    signal: session.signal,
   };
 }

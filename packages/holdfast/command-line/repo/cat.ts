@@ -46,9 +46,7 @@ const printers: Readonly<Record<string, Printer>> = {
   blob: async (context, repository, id) => context.output.write(await loadAnyBlob(repository, id)),
   tree: async (context, repository, name, options) => {
     const { snapshot, subfolder } = await oneSnapshot(context, repository, name, options);
-    await context.output.write(
-      await repository.loadBlob("tree", await findTree(repository, snapshot.tree, subfolder)),
-    );
+    await context.output.write(await repository.loadBlob("tree", await findTree(repository, snapshot.tree, subfolder)));
   },
 };
 

@@ -92,6 +92,7 @@ async function add(context: Context, words: readonly string[], options: KeyOptio
   requireWords(words, 0, 0, "");
   await using session = await openSession(context, "shared", true);
   const password = await newPassword(context, options);
+  await session.mayWrite;
   report(context, "added", await addKey(session.repository, password, ownerOf(options)));
 }
 

@@ -74,7 +74,7 @@ export const restoreVerb: Verb<RestoreOptions> = {
       framesPerSecond: context.globals.framesPerSecond,
       toJson: restoreStatusJson,
     });
-    const request = { ...choices, snapshot, subfolder, rules, signal: session.signal };
+    const request = { ...choices, snapshot, subfolder: subfolder.toString("utf8"), rules, signal: session.signal };
     const summary = await restore(session.repository, request, (event) => reportRestoreEvent(event, output, monitor));
     monitor[Symbol.dispose]();
     if (output.json) output.jsonLine(restoreSummaryJson(summary, choices.dryRun));
