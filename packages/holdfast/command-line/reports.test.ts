@@ -7,7 +7,9 @@ import { backupStatusJson, backupSummaryJson, backupSummaryLines } from "./backu
 import { checkSummaryJson, checkSummaryLines, findingJson, findingLines } from "./check-report.ts";
 import { nodeJson, nodeLine } from "./display/node-lines.ts";
 import { groupsToJson, snapshotLines } from "./repo/snapshots.ts";
+import { diffSummaryJson, diffSummaryLines } from "./repo/diff.ts";
 import { FolderFilter } from "./repo/ls.ts";
+import { statsJson, statsLines } from "./repo/stats.ts";
 import { restoreSummaryJson, restoreSummaryLines } from "./restore-report.ts";
 import { snapshotToJson } from "./snapshot-json.ts";
 
@@ -317,5 +319,55 @@ describe("check", () => {
     assert.deepEqual([json["num_errors"], json["broken_packs"], json["verdict"]], [1, ["12"], "damaged"]);
     assert.doesNotMatch(checkSummaryLines(report).join("\n"), /no errors/);
     assert.match(checkSummaryLines({ ...report, verdict: "clean", findings: [] }).join("\n"), /not read/);
+  });
+});
+
+describe("diff", () => {
+  const counts = { files: 1, dirs: 2, others: 3, dataBlobs: 4, treeBlobs: 5, bytes: 2048 };
+  const statistics = { changedFiles: 7, added: counts, removed: { ...counts, files: 0, bytes: 10 } };
+  it("has restic's statistics for programs and for people", () => {
+    assert.deepEqual(diffSummaryJson(statistics, "a", "b"), {
+      message_type: "statistics",
+      source_snapshot: "a",
+      target_snapshot: "b",
+      changed_files: 7,
+      added: { files: 1, dirs: 2, others: 3, data_blobs: 4, tree_blobs: 5, bytes: 2048 },
+      removed: { files: 0, dirs: 2, others: 3, data_blobs: 4, tree_blobs: 5, bytes: 10 },
+    });
+    const lines = diffSummaryLines(statistics);
+    assert.equal(lines[0], "Files:           1 new,     0 removed,     7 changed");
+    assert.deepEqual(lines.slice(-2), ["  Added:   2.000 KiB", "  Removed: 10 B"]);
+  });
+});
+
+describe("stats", () => {
+  const plain = {
+    mode: "restore-size",
+    snapshots: 2,
+    totalBytes: 1024,
+    files: 3,
+    blobs: null,
+    compression: null,
+  } as const;
+  it("have restic's fields, and only those that were counted", () => {
+    assert.deepEqual(statsJson(plain), { total_size: 1024, total_file_count: 3, snapshots_count: 2 });
+    const compression = { uncompressedBytes: 2048, ratio: 2, progress: 100, spaceSaving: 50 };
+    assert.deepEqual(statsJson({ ...plain, mode: "raw-data", files: null, blobs: 4, compression }), {
+      total_size: 1024,
+      total_uncompressed_size: 2048,
+      compression_ratio: 2,
+      compression_progress: 100,
+      compression_space_saving: 50,
+      total_blob_count: 4,
+      snapshots_count: 2,
+    });
+  });
+  it("have restic's lines", () => {
+    assert.deepEqual(statsLines(plain), [
+      "Stats in restore-size mode:",
+      "     Snapshots processed:  2",
+      "        Total File Count:  3",
+      "              Total Size:  1.000 KiB",
+    ]);
   });
 });

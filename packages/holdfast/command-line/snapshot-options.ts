@@ -4,7 +4,13 @@ import type { Repository, StoredSnapshot } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context } from "./context.ts";
 import { collect } from "./global-options.ts";
-import { chooseSnapshot, chooseSnapshots, filterOfOptions } from "./snapshot-filter.ts";
+import {
+  chooseSnapshot,
+  chooseSnapshots,
+  everySnapshot,
+  filterOfOptions,
+  type SnapshotFilter,
+} from "./snapshot-filter.ts";
 
 export interface SnapshotOptions {
   host?: string[];
@@ -40,8 +46,22 @@ export async function oneSnapshot(
   name: string,
   options: SnapshotOptions,
 ): Promise<NamedSnapshot> {
-  const snapshots = await loadSnapshots(context, repository);
-  const { snapshot, subfolder } = chooseSnapshot(snapshots, name, filterOfOptions(options, context.globals.host));
+  return namedSnapshot(
+    context,
+    await loadSnapshots(context, repository),
+    name,
+    filterOfOptions(options, context.globals.host),
+  );
+}
+
+/** The same among snapshots that are at hand. */
+export function namedSnapshot(
+  context: Context,
+  snapshots: readonly StoredSnapshot[],
+  name: string,
+  filter: SnapshotFilter = everySnapshot,
+): NamedSnapshot {
+  const { snapshot, subfolder } = chooseSnapshot(snapshots, name, filter);
   if (!name.includes(":")) return { snapshot, subfolder: Buffer.from(subfolder) };
   const bytes = context.rawArguments(name);
   return { snapshot, subfolder: bytes.subarray(bytes.indexOf(0x3a) + 1) };

@@ -6,6 +6,7 @@
 
 import { createCipheriv, createSecretKey, randomFillSync, timingSafeEqual, type Cipheriv } from "node:crypto";
 import { AesCtr } from "./aes-ctr.ts";
+import { Poly1305 } from "./poly1305.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 
@@ -33,7 +34,7 @@ function checkKeyLengths(key: MasterKey): void {
 
 /** Seals and opens with one key. Belongs to one thread: the ciphers and the nonce batch are its own. */
 export class Sealer {
-  readonly #kernel: Kernel;
+  readonly #mac: Poly1305;
   readonly #cipher: AesCtr;
   readonly #maskCipher: Cipheriv;
   readonly #oneTimeKey = Buffer.alloc(32);
@@ -43,7 +44,7 @@ export class Sealer {
 
   constructor(key: MasterKey, kernel: Kernel) {
     checkKeyLengths(key);
-    this.#kernel = kernel;
+    this.#mac = new Poly1305(kernel);
     this.#cipher = new AesCtr(key.encrypt);
     // One block goes in and one comes out at a time, so a single ECB cipher serves every nonce.
     this.#maskCipher = createCipheriv("aes-128-ecb", createSecretKey(key.macK), null).setAutoPadding(false);
@@ -106,7 +107,7 @@ export class Sealer {
 
   #authenticate(nonce: Uint8Array, ciphertext: Uint8Array, tag: Uint8Array): void {
     this.#oneTimeKey.set(this.#maskCipher.update(nonce), 16);
-    this.#kernel.poly1305(this.#oneTimeKey, ciphertext, tag);
+    this.#mac.compute(this.#oneTimeKey, ciphertext, tag);
   }
 
   #takeNonce(): Buffer {

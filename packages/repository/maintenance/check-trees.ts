@@ -1,15 +1,16 @@
 // Walks the trees of all snapshots, each tree once: it parses, its nodes make sense, its blobs are in the index.
-import { quoteName } from "../format/go-json.ts";
-import type { TreeNode } from "../format/node.ts";
-import { parseTree } from "../format/tree.ts";
+import { idBytes } from "../format/id.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import { BlobReader } from "../store/blob-reader.ts";
 import type { Repository, StoredSnapshot } from "../store/repository.ts";
 import { BlobMarks } from "./blob-marks.ts";
 import type { DamageLog } from "./check-damage.ts";
 import { blobKey, problemOf } from "./check-damage.ts";
+import type { CheckPool } from "./check-pool.ts";
+import type { TreeFacts } from "./tree-facts.ts";
+import { factsOfTree } from "./tree-facts.ts";
 
-const treesAtOnce = 4;
+const treesAtOnce = 8;
 /** How many trees are read between two looks at the signal and two reports. */
 const reportEvery = 64;
 
@@ -30,9 +31,9 @@ export async function checkTrees(
   index: BlobIndex,
   snapshots: readonly StoredSnapshot[],
   log: DamageLog,
-  options: { progress: (done: number) => void; throwIfAborted: () => void },
+  options: { pool: CheckPool; progress: (done: number) => void; throwIfAborted: () => void },
 ): Promise<TreeWalk> {
-  const walk = new TreeWalker(repository, index, log);
+  const walk = new TreeWalker(repository, index, log, options.pool);
   // The last is taken first: begin with the oldest snapshot, whose trees lie together.
   for (const { tree } of snapshots.toReversed()) walk.pending.push(tree);
   const run = async (): Promise<void> => {
@@ -58,8 +59,10 @@ class TreeWalker implements TreeWalk {
   readonly #index: BlobIndex;
   readonly #log: DamageLog;
   readonly #reader: BlobReader;
+  readonly #pool: CheckPool;
 
-  constructor(repository: Repository, index: BlobIndex, log: DamageLog) {
+  constructor(repository: Repository, index: BlobIndex, log: DamageLog, pool: CheckPool) {
+    this.#pool = pool;
     this.#index = index;
     this.#log = log;
     this.#reader = blobReader(repository);
@@ -78,53 +81,36 @@ class TreeWalker implements TreeWalk {
       return;
     }
     this.trees++;
-    const bytes = await this.#load(id);
-    if (bytes) this.#visitNodes(id, bytes);
+    const facts = await this.#read(id);
+    this.isComplete &&= facts?.isParsed ?? false;
+    if (facts) this.#visitNodes(id, facts);
   }
 
-  async #load(id: string): Promise<Buffer | null> {
+  /** In a worker thread; when the first copy is damaged, here, where all copies are tried. */
+  async #read(id: string): Promise<TreeFacts | null> {
     try {
-      return await this.#reader.load(this.#index, "tree", id);
+      const { sealed, plainLength } = await this.#reader.loadSealed(this.#index, "tree", id);
+      // A copy, because the bytes are a part of a larger window.
+      const { facts } = await this.#pool.run<"tree">({ kind: "tree", id, bytes: new Uint8Array(sealed), plainLength });
+      return facts ?? factsOfTree(await this.#reader.load(this.#index, "tree", id));
     } catch (error) {
       const problem = problemOf(error);
-      this.isComplete = false;
       for (const { pack } of this.#index.locations(id, "tree")) this.#log.pack(pack, "pack-damaged", problem, [blobKey("tree", id)]);
       return null;
     }
   }
 
-  #visitNodes(id: string, bytes: Buffer): void {
-    const invalid = (problem: string): void => this.#log.invalidTree(id, this.#index.locations(id, "tree")[0]?.pack ?? null, problem);
-    let nodes: readonly TreeNode[] = [];
-    try {
-      nodes = parseTree(bytes);
-    } catch (error) {
-      this.isComplete = false;
-      invalid(problemOf(error));
+  #visitNodes(id: string, { content, subtrees, problems }: TreeFacts): void {
+    for (const problem of problems) this.#log.invalidTree(id, this.#index.locations(id, "tree")[0]?.pack ?? null, problem);
+    for (const blob of eachId(content)) {
+      if (this.marks.mark(blob, "data") === "unknown") this.#log.missingBlob(blobKey("data", blob.toString("hex")));
     }
-    for (const node of nodes) {
-      const problem = problemOfNode(node);
-      if (problem !== null) invalid(`${quoteName(node.name)} ${problem}`);
-      for (const blob of node.content ?? []) {
-        if (this.marks.mark(Buffer.from(blob, "hex"), "data") === "unknown") this.#log.missingBlob(blobKey("data", blob));
-      }
-      if (node.subtree !== null) this.pending.push(node.subtree);
-    }
+    for (const tree of eachId(subtrees)) this.pending.push(tree.toString("hex"));
   }
 }
 
-/** What restic, too, takes for damage in a node. */
-function problemOfNode({ type, content, subtree }: TreeNode): string | null {
-  switch (type) {
-    case "file":
-      return content === null ? "is a file without a list of blobs" : null;
-    case "dir":
-      return subtree === null ? "is a directory without a tree" : null;
-    case "symlink": case "dev": case "chardev": case "fifo": case "socket":
-      return null;
-    default:
-      return `has the type "${type}", which cannot be`;
-  }
+function* eachId(ids: Uint8Array<ArrayBuffer>): Generator<Buffer> {
+  for (let at = 0; at < ids.length; at += idBytes) yield Buffer.from(ids.buffer, ids.byteOffset + at, idBytes);
 }
 
 /** Blobs that no tree that was walked needs, further copies not counted. */

@@ -10,6 +10,7 @@ import type { Impact } from "./check-impact.ts";
 import { describeImpact, findImpact } from "./check-impact.ts";
 import { CheckedIndex } from "./check-index.ts";
 import { checkPacks } from "./check-packs.ts";
+import { CheckPool } from "./check-pool.ts";
 import type { CheckEvent, CheckPhase, CheckReport, Finding } from "./check-report.ts";
 import { namedAtMost, verdictOf } from "./check-report.ts";
 import { checkTrees, countUnused } from "./check-trees.ts";
@@ -33,6 +34,7 @@ export async function check(repository: Repository, options: CheckOptions, liste
   const progress = (phase: CheckPhase, done: number, total: number | null): void => listener({ kind: "progress", phase, done, total });
   const log = new DamageLog();
   throwIfAborted();
+  await using pool = new CheckPool(repository.masterKey, options.workers ?? availableParallelism());
   progress("files", 0, null);
   await checkConfig(repository, log);
   const keys = await checkKeys(repository, log);
@@ -47,17 +49,10 @@ export async function check(repository: Repository, options: CheckOptions, liste
   const packBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const indexedBytes = checked.packs.reduce((sum, { name }) => sum + (sizes.get(name) ?? 0), 0);
 
-  const treeWalk = checkTrees(repository, checked.index, snapshots, log, { progress: (done) => progress("trees", done, null), throwIfAborted });
-  const dataRead = options.readData
-    ? checkData(repository, checked, sizes, log, {
-        workers: options.workers ?? availableParallelism(),
-        progress: (bytes) => progress("data", bytes, indexedBytes),
-        throwIfAborted,
-      })
-    : Promise.resolve({ packs: 0, bytes: 0 });
-  // Both end before anything is thrown: nothing may go on reading behind the caller's back.
-  await Promise.allSettled([treeWalk, dataRead]);
-  const [walk, read] = [await treeWalk, await dataRead];
+  const walk = await checkTrees(repository, checked.index, snapshots, log, { pool, progress: (done) => progress("trees", done, null), throwIfAborted });
+  const read = options.readData
+    ? await checkData(repository, checked, sizes, log, { pool, progress: (bytes) => progress("data", bytes, indexedBytes), throwIfAborted })
+    : { packs: 0, bytes: 0 };
 
   progress("impact", 0, null);
   const impacts = await findImpact(repository, checked.index, snapshots, log.lostBlobs(checked.index), throwIfAborted);

@@ -1,6 +1,7 @@
 // Verifies one pack against its name, its header and what the index says of it: all of its bytes, all of its blobs.
 import { hash } from "node:crypto";
 import type { Sealer } from "../codec/seal.ts";
+import { nonceBytes } from "../codec/seal.ts";
 import type { Decompressor } from "../codec/zstd.ts";
 import { hasCode } from "../errors.ts";
 import type { PackedBlob } from "../format/pack.ts";
@@ -13,7 +14,7 @@ const typeWord = 8;
 const offsetWord = 9;
 const lengthWord = 10;
 const plainLengthWord = 11;
-const smallestScratchBytes = 1024 * 1024;
+const scratchStepBytes = 1024 * 1024;
 
 export interface PackProblem {
   readonly problem: string;
@@ -45,7 +46,6 @@ function readBlob(table: BlobTable, at: number): PackedBlob {
 export class PackVerifier {
   readonly #sealer: Sealer;
   readonly #decompressor: Decompressor;
-  #opened = Buffer.alloc(0);
   #inflated = Buffer.alloc(0);
 
   constructor(sealer: Sealer, decompressor: Decompressor) {
@@ -53,7 +53,7 @@ export class PackVerifier {
     this.#decompressor = decompressor;
   }
 
-  /** Everything that is wrong with the pack; `expected` in the order of places. */
+  /** Everything that is wrong with the pack; `expected` in the order of places. Decrypts in place: `bytes` are used up. */
   verify(name: string, bytes: Buffer, expected: BlobTable): PackProblem[] {
     const problems: PackProblem[] = [];
     const found = (problem: string, blob: PackProblem["blob"] = null): number => problems.push({ problem, blob });
@@ -84,8 +84,9 @@ export class PackVerifier {
   #blobProblem(id: string, sealed: Buffer, lengthBytes: number, plainLength: number): string | null {
     if (sealed.length < lengthBytes) return "lies beyond the end of the pack";
     try {
-      this.#opened = roomFor(this.#opened, lengthBytes);
-      let plain = this.#opened.subarray(0, this.#sealer.openInto(sealed, this.#opened));
+      // Opened where it lies: name and header were checked before, and nobody else has these bytes.
+      const room = sealed.subarray(nonceBytes);
+      let plain = room.subarray(0, this.#sealer.openInto(sealed, room));
       if (plainLength > 0) {
         this.#inflated = roomFor(this.#inflated, plainLength);
         plain = this.#inflated.subarray(0, this.#decompressor.decompressInto(plain, this.#inflated.subarray(0, plainLength)));
@@ -109,5 +110,5 @@ function areSameBlobs(header: readonly PackedBlob[], index: readonly PackedBlob[
 
 function roomFor(scratch: Buffer<ArrayBuffer>, bytes: number): Buffer<ArrayBuffer> {
   if (scratch.length >= bytes) return scratch;
-  return Buffer.allocUnsafeSlow(Math.max(bytes, 2 * scratch.length, smallestScratchBytes));
+  return Buffer.allocUnsafeSlow(Math.ceil(bytes / scratchStepBytes) * scratchStepBytes);
 }

@@ -9,8 +9,8 @@ export type Overwrite = "always" | "if-changed" | "if-newer" | "never";
 
 export interface RestoreRequest {
   readonly snapshot: StoredSnapshot;
-  /** The folder of the snapshot whose contents are restored; "/" for all of it. */
-  readonly subfolder: string;
+  /** The folder of the snapshot whose contents are restored (text or raw bytes); "/" for all of it. */
+  readonly subfolder: string | Buffer;
   /** The directory to restore into; made (0700, with its parents) when missing. Its own metadata stays. */
   readonly target: string;
   readonly rules: PathRules;

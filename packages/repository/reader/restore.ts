@@ -29,7 +29,7 @@ import { walkSteps } from "./walk.ts";
 export async function restore(repository: Repository, request: RestoreRequest, listener: (event: RestoreEvent) => void): Promise<RestoreSummary> {
   const startedMs = performance.now();
   const selection = new PathSelection(request.rules);
-  const treeId = await findTree(repository, request.snapshot.tree, Buffer.from(request.subfolder));
+  const treeId = await findTree(repository, request.snapshot.tree, Buffer.from(request.subfolder as string));
   const index = await repository.loadIndex();
   const report = new RestoreReport(listener, estimateOf(request));
   const calls = openLibc();
@@ -64,7 +64,7 @@ export async function restore(repository: Repository, request: RestoreRequest, l
 /** What a whole snapshot comes to; of a part nothing is known before the walk. */
 function estimateOf({ snapshot, subfolder, rules }: RestoreRequest): { entries: number; bytes: number } | null {
   const { summary } = snapshot;
-  const isWhole = subfolder === "/" && Object.values(rules).every((patterns: readonly string[]) => patterns.length === 0);
+  const isWhole = subfolder.toString() === "/" && Object.values(rules).every((patterns: readonly string[]) => patterns.length === 0);
   if (!summary || !isWhole) return null;
   const dirs = summary.dirsNew + summary.dirsChanged + summary.dirsUnmodified;
   return { entries: summary.totalFilesProcessed + dirs, bytes: summary.totalBytesProcessed };

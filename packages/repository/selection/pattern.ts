@@ -86,7 +86,8 @@ function matchesUpTo(pattern: Pattern, part: number, names: readonly string[], a
     if (name < floor || !test(names[name] as string)) return false;
     name--;
   }
-  return !pattern.absolute || name < 0;
+  // An absolute pattern begins with "/", which only the first component is.
+  return true;
 }
 
 /** True when something below the directory `names` can match the pattern. */

@@ -1,5 +1,5 @@
 // The pack buffers that worker threads fill together: two open at a time, the others on their way to the storage.
-import { randomInt } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { HoldfastError } from "../errors.ts";
 import type { Region } from "../kernel/arena.ts";
 import { lockMutex, unlockMutex } from "./mutex.ts";
@@ -17,7 +17,7 @@ const openSlots = 2;
 const wordsPerBlob = 4;
 
 // Control words: the mutex, a counter that changes whenever a buffer becomes free, an abort flag, the two open
-// buffers (-1: none), then three words a buffer.
+// buffers (-1: none), then four words a buffer.
 const mutexWord = 0;
 const freedWord = 1;
 const abortWord = 2;
@@ -26,6 +26,8 @@ const bufferWords = openWord + openSlots;
 const stateWord = 0;
 const usedWord = 1;
 const countWord = 2;
+const copyingWord = 3;
+const wordsPerBuffer = 4;
 const free = 0;
 const open = 1;
 const closed = 2;
@@ -54,6 +56,8 @@ export class PackSlots {
   readonly #memory: Buffer;
   readonly #control: Int32Array;
   readonly #blobs: Uint32Array;
+  readonly #choices = Buffer.alloc(256);
+  #choiceAt = this.#choices.length;
 
   constructor(shared: SharedPackSlots, memory: Buffer) {
     this.shared = shared;
@@ -63,32 +67,70 @@ export class PackSlots {
   }
 
   static share(regions: readonly Region[]): SharedPackSlots {
-    const control = new SharedArrayBuffer((bufferWords + regions.length * 3) * 4);
+    const control = new SharedArrayBuffer((bufferWords + regions.length * wordsPerBuffer) * 4);
     new Int32Array(control).fill(-1, openWord, openWord + openSlots);
     return { regions, control, blobs: new SharedArrayBuffer(regions.length * maximumBlobsPerPack * wordsPerBlob * 4) };
   }
 
   /**
-   * Copies a sealed blob into an open pack. Returns the buffers that are full by it; the caller finishes them.
-   * Throws `interrupted` when the main thread has given up.
+   * Copies a sealed blob into an open pack. Packs that are full are given to `finish`, always before waiting for a
+   * free buffer: they become free only through it. Throws `interrupted` when the main thread has given up.
    */
-  append(sealed: Uint8Array, entry: number, plainLength: number): number[] {
+  append(sealed: Uint8Array, entry: number, plainLength: number, finish: (buffer: number) => void): void {
+    for (;;) {
+      const freed = Atomics.load(this.#control, freedWord);
+      const { full, place } = this.#reserve(sealed.length, entry, plainLength);
+      if (place) {
+        // Copied outside of the lock; whoever finishes a full pack waits for the copies into it.
+        this.#memory.set(sealed, this.shared.regions[place.buffer]!.pointer + place.offset);
+        const copying = this.#at(place.buffer, copyingWord);
+        Atomics.sub(this.#control, copying, 1);
+        Atomics.notify(this.#control, copying);
+      }
+      for (const buffer of full) {
+        this.#awaitCopies(buffer);
+        finish(buffer);
+      }
+      if (place) return;
+      Atomics.wait(this.#control, freedWord, freed);
+    }
+  }
+
+  /** Finds room in an open pack; no place when all buffers are on their way to the storage. */
+  #reserve(lengthBytes: number, entry: number, plainLength: number): { full: number[]; place: { buffer: number; offset: number } | null } {
     const full: number[] = [];
     lockMutex(this.#control, mutexWord);
     try {
       for (;;) {
-        const slot = openWord + randomInt(openSlots);
+        const slot = openWord + (this.#nextChoice() % openSlots);
         const buffer = this.#openBuffer(slot);
-        if (this.#fits(buffer, sealed.length)) {
-          this.#place(buffer, sealed, entry, plainLength);
+        if (buffer < 0) return { full, place: null };
+        if (this.#fits(buffer, lengthBytes)) {
+          const offset = this.#place(buffer, lengthBytes, entry, plainLength);
           if (this.#word(buffer, usedWord) >= packTargetBytes) full.push(this.#close(slot));
-          return full;
+          return { full, place: { buffer, offset } };
         }
         full.push(this.#close(slot));
       }
     } finally {
       unlockMutex(this.#control, mutexWord);
     }
+  }
+
+  #awaitCopies(buffer: number): void {
+    const at = this.#at(buffer, copyingWord);
+    for (let left = Atomics.load(this.#control, at); left > 0; left = Atomics.load(this.#control, at)) {
+      Atomics.wait(this.#control, at, left);
+    }
+  }
+
+  /** Random bytes in batches: a call for each blob costs more than the choice is worth. */
+  #nextChoice(): number {
+    if (this.#choiceAt === this.#choices.length) {
+      randomFillSync(this.#choices);
+      this.#choiceAt = 0;
+    }
+    return this.#choices[this.#choiceAt++]!;
   }
 
   /** Closes the open packs; the buffers that hold anything. */
@@ -140,24 +182,18 @@ export class PackSlots {
     return Atomics.load(this.#control, abortWord) === 1;
   }
 
+  /** The buffer open in this slot, or a free one put there, or -1. */
   #openBuffer(slot: number): number {
-    for (;;) {
-      if (this.aborted) throw new HoldfastError("interrupted", "the backup was stopped");
-      const current = this.#control[slot]!;
-      if (current >= 0) return current;
-      const freed = Atomics.load(this.#control, freedWord);
-      const found = this.shared.regions.findIndex((_, i) => Atomics.load(this.#control, this.#at(i, stateWord)) === free);
-      if (found >= 0) {
-        this.#control[this.#at(found, stateWord)] = open;
-        this.#control[this.#at(found, usedWord)] = 0;
-        this.#control[this.#at(found, countWord)] = 0;
-        this.#control[slot] = found;
-        return found;
-      }
-      unlockMutex(this.#control, mutexWord);
-      Atomics.wait(this.#control, freedWord, freed);
-      lockMutex(this.#control, mutexWord);
-    }
+    if (this.aborted) throw new HoldfastError("interrupted", "the backup was stopped");
+    const current = this.#control[slot]!;
+    if (current >= 0) return current;
+    const found = this.shared.regions.findIndex((_, i) => Atomics.load(this.#control, this.#at(i, stateWord)) === free);
+    if (found < 0) return -1;
+    this.#control[this.#at(found, stateWord)] = open;
+    this.#control[this.#at(found, usedWord)] = 0;
+    this.#control[this.#at(found, countWord)] = 0;
+    this.#control[slot] = found;
+    return found;
   }
 
   #fits(buffer: number, lengthBytes: number): boolean {
@@ -165,17 +201,18 @@ export class PackSlots {
     return this.#word(buffer, countWord) < maximumBlobsPerPack && this.#word(buffer, usedWord) + lengthBytes <= capacity;
   }
 
-  #place(buffer: number, sealed: Uint8Array, entry: number, plainLength: number): void {
+  #place(buffer: number, lengthBytes: number, entry: number, plainLength: number): number {
     const offset = this.#word(buffer, usedWord);
     const count = this.#word(buffer, countWord);
-    this.#memory.set(sealed, this.shared.regions[buffer]!.pointer + offset);
     const at = (buffer * maximumBlobsPerPack + count) * wordsPerBlob;
     this.#blobs[at] = entry;
     this.#blobs[at + 1] = offset;
-    this.#blobs[at + 2] = sealed.length;
+    this.#blobs[at + 2] = lengthBytes;
     this.#blobs[at + 3] = plainLength;
-    this.#control[this.#at(buffer, usedWord)] = offset + sealed.length;
+    this.#control[this.#at(buffer, usedWord)] = offset + lengthBytes;
     this.#control[this.#at(buffer, countWord)] = count + 1;
+    Atomics.add(this.#control, this.#at(buffer, copyingWord), 1);
+    return offset;
   }
 
   #close(slot: number): number {
@@ -190,6 +227,6 @@ export class PackSlots {
   }
 
   #at(buffer: number, word: number): number {
-    return bufferWords + buffer * 3 + word;
+    return bufferWords + buffer * wordsPerBuffer + word;
   }
 }

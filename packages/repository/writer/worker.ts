@@ -56,7 +56,7 @@ class WriterThread {
         inflated: kernel.view(setup.inflatedScratch),
       },
       append: (sealed, entry, plainLength) => {
-        for (const buffer of this.#slots.append(sealed, entry, plainLength)) this.#finishPack(buffer);
+        this.#slots.append(sealed, entry, plainLength, (buffer) => this.#finishPack(buffer));
       },
     });
     this.#files = new FileSaver({

@@ -1,14 +1,13 @@
 // `holdfast repo diff`: shows what differs between two snapshots.
 
-import { diff, type DiffCounts, type DiffSummary } from "@holdfast/repository";
+import { diff, findTree, HoldfastError, type DiffCounts, type DiffStatistics } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
-import { formatBytes } from "../display/amounts.ts";
+import { formatBytes, formatCount } from "../display/amounts.ts";
 import { printableName } from "../display/printable.ts";
 import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { openSession } from "../session.ts";
-import { chooseSnapshot, everySnapshot } from "../snapshot-filter.ts";
-import { loadSnapshots } from "../snapshot-options.ts";
+import { loadSnapshots, namedSnapshot } from "../snapshot-options.ts";
 import { requireWords } from "../words.ts";
 
 interface DiffOptions {
@@ -32,23 +31,34 @@ export const diffVerb: Verb<DiffOptions> = {
     const [leftName = "", rightName = ""] = words;
     const { output } = context;
     await using session = await openSession(context, "shared");
-    const snapshots = await loadSnapshots(context, session.repository);
-    const left = chooseSnapshot(snapshots, leftName, everySnapshot);
-    const right = chooseSnapshot(snapshots, rightName, everySnapshot);
+    const { repository } = session;
+    const snapshots = await loadSnapshots(context, repository);
+    const [left, right] = [namedSnapshot(context, snapshots, leftName), namedSnapshot(context, snapshots, rightName)];
     output.note(`comparing snapshot ${left.snapshot.id.slice(0, 8)} with ${right.snapshot.id.slice(0, 8)}:`);
-    const request = { left, right, metadata: options.metadata ?? false, signal: session.signal };
-    const summary = await diff(session.repository, request, ({ path, modifier }) => {
+    const before = await findTree(repository, left.snapshot.tree, left.subfolder);
+    const after = await findTree(repository, right.snapshot.tree, right.subfolder);
+    let damaged = 0;
+    const report = (path: Buffer, error: HoldfastError): void => {
+      damaged++;
+      output.itemError(printableName(path), "compare", error);
+    };
+    const changes = diff(repository, before, after, { metadata: options.metadata ?? false, report });
+    let step = await changes.next();
+    for (; step.done !== true; step = await changes.next()) {
+      session.signal.throwIfAborted();
+      const { path, modifier } = step.value;
       if (output.json) output.jsonLine({ message_type: "change", path: path.toString("utf8"), modifier });
       else output.note(`${modifier.padEnd(5)}${printableName(path)}`);
-    });
-    if (output.json) output.jsonLine(diffSummaryJson(summary, leftName, rightName));
-    else for (const line of ["", ...diffSummaryLines(summary)]) output.line(line);
-    return exitCodes.done;
+    }
+    if (output.json) output.jsonLine(diffSummaryJson(step.value, leftName, rightName));
+    else for (const line of ["", ...diffSummaryLines(step.value)]) output.line(line);
+    if (damaged === 0) return exitCodes.done;
+    throw new HoldfastError("damaged", `${formatCount(damaged, "folder")} could not be read and compared`);
   },
 };
 
 /** restic's `statistics` line. */
-export function diffSummaryJson(summary: DiffSummary, left: string, right: string): object {
+export function diffSummaryJson(summary: DiffStatistics, left: string, right: string): object {
   const counts = ({ files, dirs, others, dataBlobs, treeBlobs, bytes }: DiffCounts): object => ({
     files,
     dirs,
@@ -67,7 +77,7 @@ export function diffSummaryJson(summary: DiffSummary, left: string, right: strin
   };
 }
 
-export function diffSummaryLines({ changedFiles, added, removed }: DiffSummary): string[] {
+export function diffSummaryLines({ changedFiles, added, removed }: DiffStatistics): string[] {
   const both = (title: string, one: number, other: number): string =>
     `${title.padEnd(12)} ${String(one).padStart(5)} new, ${String(other).padStart(5)} removed`;
   return [

@@ -14,28 +14,29 @@ interface DumpOptions extends SnapshotOptions {
   target?: string;
 }
 
-type Write = (bytes: Uint8Array) => Promise<void>;
+type Write = (bytes: Buffer) => Promise<void>;
 
 export const dumpVerb: Verb<DumpOptions> = {
   describe(command: Command): void {
-    command.description("Print a file of a snapshot, or a folder as an archive.");
+    command.description("Print a file of a snapshot, or a folder as a tar archive.");
     addSnapshotOptions(command, "of `latest`");
     command
-      .option("-a, --archive <format>", "the archive of a folder: tar or zip", "tar")
+      .option("-a, --archive <format>", "the archive of a folder: tar", "tar")
       .option("-t, --target <file>", "write to this file instead of standard output")
       .addHelpText(
         "after",
-        "\nExamples:\n  $ holdfast repo dump latest /app.sql | psql app\n  $ holdfast repo dump latest:/srv /uploads > uploads.tar\n  $ holdfast repo dump latest / -a zip -t all.zip\n",
+        "\nExamples:\n  $ holdfast repo dump latest /app.sql | psql app\n  $ holdfast repo dump latest:/srv /uploads > uploads.tar\n" +
+          "  $ holdfast repo dump latest / -t all.tar\n\nAn exit code other than 0 means that what was printed is not whole.\n",
       );
   },
 
   async run(context: Context, words: readonly string[], options: DumpOptions): Promise<ExitCode> {
     requireWords(words, 2, 2, "the snapshot and a path in it");
-    const [name = "", path = ""] = words;
+    const [name = "", word = ""] = words;
     const { archive, target } = options;
     if (archive !== "tar" && archive !== "zip") {
       throw new HoldfastError("usage", `--archive: ${JSON.stringify(archive)} is not known`, {
-        hint: "give tar or zip",
+        hint: "leave it out: folders become tar archives",
       });
     }
     await using session = await openSession(context, "shared");
@@ -45,24 +46,23 @@ export const dumpVerb: Verb<DumpOptions> = {
     const request = {
       snapshot,
       subfolder,
-      path: context.rawArguments(path),
+      path: context.rawArguments(word),
       archive,
       mayWriteArchive,
       signal,
     } as const;
-    const run = (write: Write): Promise<void> => dump(repository, { ...request, write });
-    if (target === undefined) await run((bytes) => context.output.write(bytes));
-    else await writeToFile(target, run);
+    const dumpTo = (write: Write): Promise<void> => dump(repository, { ...request, write });
+    await (target === undefined ? dumpTo((bytes) => context.output.write(bytes)) : writeToFile(target, dumpTo));
     return exitCodes.done;
   },
 };
 
 /** What fails half-way leaves no file that looks whole: it is written beside, and gets its name at the end. */
-async function writeToFile(target: string, run: (write: Write) => Promise<void>): Promise<void> {
+async function writeToFile(target: string, dumpTo: (write: Write) => Promise<void>): Promise<void> {
   const beside = `${target}.part-${process.pid}`;
   try {
     await using file = await open(beside, "wx", 0o600);
-    await run(async (bytes) => void (await file.writeFile(bytes)));
+    await dumpTo((bytes) => file.writeFile(bytes));
     await file.sync();
   } catch (error) {
     await rm(beside, { force: true });

@@ -1,0 +1,56 @@
+// The worker threads of a check, as the main thread sees them.
+import { Worker } from "node:worker_threads";
+import type { MasterKey } from "../codec/seal.ts";
+import { HoldfastError } from "../errors.ts";
+import type { CheckAnswer, CheckTask } from "./check-worker.ts";
+
+/** A thread's young objects; small, because its bulk lies outside of the heap. */
+const heapLimits = { maxYoungGenerationSizeMb: 4 };
+
+interface Thread {
+  readonly worker: Worker;
+  readonly waiting: { resolve: (answer: CheckAnswer) => void; reject: (error: unknown) => void }[];
+}
+
+export class CheckPool implements AsyncDisposable {
+  readonly #threads: Thread[];
+  #failure: HoldfastError | null = null;
+
+  constructor(key: MasterKey, workers: number) {
+    this.#threads = Array.from({ length: workers }, () => this.#start(key));
+  }
+
+  get workers(): number {
+    return this.#threads.length;
+  }
+
+  /** Gives the task, and the memory of its bytes, to the thread with the least to do. */
+  async run<K extends CheckTask["kind"]>(task: CheckTask & { kind: K }): Promise<CheckAnswer & { kind: K }> {
+    if (this.#failure) throw this.#failure;
+    const given: CheckTask = task;
+    const thread = this.#threads.reduce((least, other) => (other.waiting.length < least.waiting.length ? other : least));
+    return new Promise((resolve, reject) => {
+      thread.waiting.push({ resolve: resolve as (answer: CheckAnswer) => void, reject });
+      thread.worker.postMessage(given, given.kind === "pack" ? [given.bytes.buffer, given.blobs.buffer] : [given.bytes.buffer]);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#fail(new HoldfastError("interrupted", "the check ended"));
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+  }
+
+  #fail(error: HoldfastError): void {
+    this.#failure ??= error;
+    for (const { waiting } of this.#threads) for (const { reject } of waiting.splice(0)) reject(error);
+  }
+
+  #start(key: MasterKey): Thread {
+    const worker = new Worker(new URL("./check-worker.ts", import.meta.url), { workerData: key, resourceLimits: heapLimits });
+    const thread: Thread = { worker, waiting: [] };
+    worker.on("message", (answer: CheckAnswer) => thread.waiting.shift()?.resolve(answer));
+    worker.on("error", (error) => this.#fail(new HoldfastError("internal", `a worker thread failed: ${error.message}`, { cause: error })));
+    worker.on("exit", () => this.#fail(new HoldfastError("internal", "a worker thread ended before its work")));
+    return thread;
+  }
+}

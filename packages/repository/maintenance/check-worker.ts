@@ -1,0 +1,50 @@
+// A worker thread of a check: it is given packs to verify and trees to read, and answers what it found.
+import { hash } from "node:crypto";
+import { parentPort, workerData } from "node:worker_threads";
+import type { MasterKey } from "../codec/seal.ts";
+import { Sealer } from "../codec/seal.ts";
+import { Decompressor } from "../codec/zstd.ts";
+import { hasCode } from "../errors.ts";
+import { Kernel } from "../kernel/kernel.ts";
+import type { BlobTable, PackProblem } from "./pack-verification.ts";
+import { PackVerifier } from "./pack-verification.ts";
+import type { TreeFacts } from "./tree-facts.ts";
+import { factsOfTree } from "./tree-facts.ts";
+
+/** `bytes` lie in memory of their own, which is handed over. */
+export type CheckTask =
+  | { readonly kind: "pack"; readonly name: string; readonly bytes: Uint8Array<ArrayBuffer>; readonly blobs: BlobTable }
+  | { readonly kind: "tree"; readonly id: string; readonly bytes: Uint8Array<ArrayBuffer>; readonly plainLength: number };
+
+/** One for each task, in their order. A tree whose sealed bytes are damaged has no facts. */
+export type CheckAnswer =
+  | { readonly kind: "pack"; readonly problems: readonly PackProblem[] }
+  | { readonly kind: "tree"; readonly facts: TreeFacts | null };
+
+const port = parentPort!;
+const { encrypt, macK, macR } = workerData as MasterKey;
+const key = { encrypt: Buffer.from(encrypt), macK: Buffer.from(macK), macR: Buffer.from(macR) };
+const sealer = new Sealer(key, Kernel.alone());
+const decompressor = new Decompressor();
+const verifier = new PackVerifier(sealer, decompressor);
+
+function readTree(sealed: Buffer, plainLength: number, id: string): TreeFacts | null {
+  try {
+    const packed = sealer.open(sealed);
+    const plain = plainLength > 0 ? decompressor.decompress(packed, plainLength) : packed;
+    return hash("sha256", plain) === id ? factsOfTree(plain) : null;
+  } catch (error) {
+    if (!hasCode(error, "damaged")) throw error;
+    return null;
+  }
+}
+
+port.on("message", (task: CheckTask) => {
+  const bytes = Buffer.from(task.bytes.buffer, task.bytes.byteOffset, task.bytes.byteLength);
+  const answer: CheckAnswer = task.kind === "pack"
+    ? { kind: "pack", problems: verifier.verify(task.name, bytes, task.blobs) }
+    : { kind: "tree", facts: readTree(bytes, task.plainLength, task.id) };
+  // Given back at once: the collector does not know how much memory hangs on so small an object.
+  task.bytes.buffer.transfer(0);
+  port.postMessage(answer);
+});
