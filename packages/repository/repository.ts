@@ -14,7 +14,15 @@ export { parseTree } from "./format/tree.ts";
 export type { BlobIndex, BlobLocation, BlobType } from "./index/blob-index.ts";
 export { check } from "./maintenance/check.ts";
 export type { CheckOptions } from "./maintenance/check.ts";
-export type { BlobName, CheckEvent, CheckPhase, CheckReport, Finding, FindingKind, Severity } from "./maintenance/check-report.ts";
+export type {
+  BlobName,
+  CheckEvent,
+  CheckPhase,
+  CheckReport,
+  Finding,
+  FindingKind,
+  Severity,
+} from "./maintenance/check-report.ts";
 export type { RepositoryKey } from "./maintenance/keys.ts";
 export { addKey, changePassword, listKeys, removeKey } from "./maintenance/keys.ts";
 export { loadPack } from "./maintenance/load-pack.ts";
@@ -26,7 +34,13 @@ export { diff } from "./reader/diff.ts";
 export type { DumpRequest } from "./reader/dump.ts";
 export { dump } from "./reader/dump.ts";
 export { findNode, findTree } from "./reader/find-node.ts";
-export type { Overwrite, RestoreAction, RestoreEvent, RestoreRequest, RestoreSummary } from "./reader/restore-request.ts";
+export type {
+  Overwrite,
+  RestoreAction,
+  RestoreEvent,
+  RestoreRequest,
+  RestoreSummary,
+} from "./reader/restore-request.ts";
 export { restore } from "./reader/restore.ts";
 export type { WalkEntry, WalkOptions, WalkStep } from "./reader/walk.ts";
 export { walk, walkSteps } from "./reader/walk.ts";

@@ -27,7 +27,6 @@ const wrapper = fileURLToPath(new URL("measured-command.ts", import.meta.url));
 
 /** Runs the command and measures it; throws with its messages when it fails. */
 export async function measure(command: Command): Promise<Measurement> {
-  spawnSync("sync"); // what earlier runs left to be written is not for this one to pay
   const pipe = command.pipedFile === undefined ? null : openPipe(command.pipedFile);
   try {
     const child = spawn(process.execPath, [wrapper, command.program, ...command.words], {
@@ -49,6 +48,11 @@ export async function measure(command: Command): Promise<Measurement> {
   } finally {
     if (pipe !== null) closeSync(pipe);
   }
+}
+
+/** Waits until all that was written is on the disk: what earlier runs left to be written is not for the next to pay. */
+export function settle(): void {
+  spawnSync("sync");
 }
 
 /** Runs a command that is not measured; its standard output. Throws with its messages when it fails. */

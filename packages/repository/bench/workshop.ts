@@ -2,7 +2,7 @@
 import { lstatSync, mkdirSync, readdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { type DataSets, warm } from "./data-sets.ts";
-import { measure, type Measurement, run } from "./measure.ts";
+import { measure, type Measurement, run, settle } from "./measure.ts";
 import type { Comparison } from "./results.ts";
 import { commandOf, type RepositoryPlace, type Tool, type ToolName } from "./tools.ts";
 
@@ -65,6 +65,7 @@ export class Workshop {
       `${label}: backup`,
       async (tool) => {
         this.#make(tool, places[tool.name]);
+        settle();
         return measure(commandOf(tool, places[tool.name], words, pipedFile));
       },
       runs,
@@ -99,6 +100,7 @@ export class Workshop {
     after: (tool: Tool) => void = () => {},
   ): Promise<Comparison> {
     return this.compare(label, async (tool) => {
+      settle();
       const measured = await measure(commandOf(tool, places[tool.name], words));
       after(tool);
       return measured;

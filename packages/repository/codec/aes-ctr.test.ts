@@ -38,6 +38,9 @@ for (const route of routes) {
   });
 
   test(`route ${route} refuses a target that is too small`, () => {
-    assert.throws(() => new AesCtr(key, route).apply(randomBytes(16), Buffer.alloc(20), Buffer.alloc(19)), (error) => hasCode(error, "internal") || error instanceof RangeError);
+    assert.throws(
+      () => new AesCtr(key, route).apply(randomBytes(16), Buffer.alloc(20), Buffer.alloc(19)),
+      (error) => hasCode(error, "internal") || error instanceof RangeError,
+    );
   });
 }

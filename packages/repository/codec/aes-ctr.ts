@@ -18,7 +18,13 @@ interface NativeCipher {
   newContext(): unknown;
   aes256ctr(): unknown;
   init(context: unknown, cipher: unknown, engine: null, key: Uint8Array | null, nonce: Uint8Array | null): number;
-  update(context: unknown, target: Uint8Array, writtenBytes: Uint8Array, source: Uint8Array, lengthBytes: number): number;
+  update(
+    context: unknown,
+    target: Uint8Array,
+    writtenBytes: Uint8Array,
+    source: Uint8Array,
+    lengthBytes: number,
+  ): number;
 }
 
 function loadNative(): NativeCipher | null {
@@ -51,7 +57,8 @@ export class AesCtr {
   constructor(key: Buffer, route: CipherRoute = fastestCipherRoute) {
     this.#key = createSecretKey(key);
     if (route === "public") return;
-    if (native === null) throw new HoldfastError("unsupported", "the ciphers of this Node executable cannot be reached");
+    if (native === null)
+      throw new HoldfastError("unsupported", "the ciphers of this Node executable cannot be reached");
     this.#context = native.newContext();
     this.#require(native.init(this.#context, native.aes256ctr(), null, key, null));
   }

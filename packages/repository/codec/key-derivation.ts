@@ -35,13 +35,17 @@ export function checkScryptParameters(parameters: ScryptParameters, saltLengthBy
   const context = { N, r, p };
   const isPowerOfTwo = isPositiveInteger(N) && N > 1 && Number.isInteger(Math.log2(N));
   if (!isPowerOfTwo || !isPositiveInteger(r) || !isPositiveInteger(p) || r * p >= 2 ** 30) {
-    throw new HoldfastError("damaged", `a key file has impossible scrypt parameters: N=${N}, r=${r}, p=${p}`, { context });
+    throw new HoldfastError("damaged", `a key file has impossible scrypt parameters: N=${N}, r=${r}, p=${p}`, {
+      context,
+    });
   }
   if (saltLengthBytes !== saltBytes) {
     throw new HoldfastError("damaged", `a key file has a salt of ${saltLengthBytes} bytes instead of ${saltBytes}`);
   }
   if (128 * N * r > maximumMemoryBytes || N * r * p > maximumWork) {
-    throw new HoldfastError("unsupported", `a key file asks for too costly a derivation: N=${N}, r=${r}, p=${p}`, { context });
+    throw new HoldfastError("unsupported", `a key file asks for too costly a derivation: N=${N}, r=${r}, p=${p}`, {
+      context,
+    });
   }
 }
 

@@ -51,7 +51,8 @@ export class Poly1305 {
   constructor(kernel: Kernel, route: MacRoute = fastestMacRoute) {
     this.#kernel = kernel;
     if (route === "kernel") return;
-    if (native === null) throw new HoldfastError("unsupported", "the MAC functions of this Node executable cannot be reached");
+    if (native === null)
+      throw new HoldfastError("unsupported", "the MAC functions of this Node executable cannot be reached");
     this.#context = native.newContext(native.mac);
   }
 

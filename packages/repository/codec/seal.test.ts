@@ -17,7 +17,10 @@ const isDamaged = (error: unknown): boolean => hasCode(error, "damaged");
 describe("Sealer", () => {
   test("opens what restic's own tests hold as sealed", () => {
     // internal/repository/crypto/crypto_int_test.go: a key, a plaintext and its sealed form.
-    const sealed = Buffer.from("69fb41c62d12def4593bd71757138606338f621aeaeb39da0fe4f99233f8037a54ea63338a813bcf3f75d8c3cc75dddf8750", "hex");
+    const sealed = Buffer.from(
+      "69fb41c62d12def4593bd71757138606338f621aeaeb39da0fe4f99233f8037a54ea63338a813bcf3f75d8c3cc75dddf8750",
+      "hex",
+    );
     assert.equal(sealer.open(sealed).toString(), "Dies ist ein Test!");
   });
 

@@ -81,7 +81,10 @@ export class Sealer {
   openInto(sealed: Uint8Array, target: Uint8Array): number {
     const lengthBytes = sealed.length - sealOverheadBytes;
     if (lengthBytes < 0) {
-      throw new HoldfastError("damaged", `sealed data of ${sealed.length} bytes is shorter than the overhead of sealing`);
+      throw new HoldfastError(
+        "damaged",
+        `sealed data of ${sealed.length} bytes is shorter than the overhead of sealing`,
+      );
     }
     if (target.length < lengthBytes) {
       throw new HoldfastError("internal", "the target is too small for what is to be opened");

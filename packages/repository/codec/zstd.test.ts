@@ -20,7 +20,10 @@ for (const route of routes) {
     const decompressor = new Decompressor(route);
 
     test("any bytes survive, and Node reads the frames", () => {
-      const inputs = fc.oneof(fc.uint8Array({ maxLength: 2000 }), fc.integer({ min: 0, max: 300_000 }).map((length) => text.subarray(0, length)));
+      const inputs = fc.oneof(
+        fc.uint8Array({ maxLength: 2000 }),
+        fc.integer({ min: 0, max: 300_000 }).map((length) => text.subarray(0, length)),
+      );
       fc.assert(
         fc.property(inputs, (bytes) => {
           const frame = compressor.compress(bytes);
@@ -70,8 +73,15 @@ for (const route of routes) {
     test("refuses frames that are cut off or are none", () => {
       const frame = compressor.compress(text);
       for (const length of [0, 1, 4, 5, 9, frame.length >> 1, frame.length - 1]) {
-        assert.throws(() => decompressor.decompress(frame.subarray(0, length), text.length), isDamaged, `length ${length}`);
-        assert.throws(() => decompressor.decompressInto(frame.subarray(0, length), Buffer.alloc(text.length)), isDamaged);
+        assert.throws(
+          () => decompressor.decompress(frame.subarray(0, length), text.length),
+          isDamaged,
+          `length ${length}`,
+        );
+        assert.throws(
+          () => decompressor.decompressInto(frame.subarray(0, length), Buffer.alloc(text.length)),
+          isDamaged,
+        );
       }
       assert.throws(() => decompressor.decompress(Buffer.from("no frame at all"), 1000), isDamaged);
     });

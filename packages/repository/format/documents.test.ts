@@ -8,8 +8,22 @@ import { hasCode } from "../errors.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { decodeConfig, encodeConfig } from "./config.ts";
 import { idOf } from "./id.ts";
-import { createKeyFile, createMasterKey, decodeMasterKey, encodeMasterKey, openKeyFile, parseKeyFile } from "./key-file.ts";
-import { decodeLockFile, encodeLockFile, isStaleLock, locksConflict, staleLockAgeMs, type LockFile } from "./lock-file.ts";
+import {
+  createKeyFile,
+  createMasterKey,
+  decodeMasterKey,
+  encodeMasterKey,
+  openKeyFile,
+  parseKeyFile,
+} from "./key-file.ts";
+import {
+  decodeLockFile,
+  encodeLockFile,
+  isStaleLock,
+  locksConflict,
+  staleLockAgeMs,
+  type LockFile,
+} from "./lock-file.ts";
 import { decodeSnapshot, encodeSnapshot } from "./snapshot.ts";
 import { decodeUnpacked, encodeUnpacked } from "./unpacked.ts";
 
@@ -60,11 +74,19 @@ describe("config", () => {
   });
 
   test("of other versions is unsupported, of wrong fields damage", () => {
-    const sealed = (fields: object): Buffer => sealer.seal(Buffer.from(JSON.stringify({ version: 2, id, chunker_polynomial: "25", ...fields })));
+    const sealed = (fields: object): Buffer =>
+      sealer.seal(Buffer.from(JSON.stringify({ version: 2, id, chunker_polynomial: "25", ...fields })));
     for (const version of [0, 3, -1]) {
       assert.throws(() => decodeConfig(sealed({ version }), sealer), isUnsupported);
     }
-    for (const fields of [{ version: "2" }, { version: 1.5 }, { id: "x" }, { chunker_polynomial: 25 }, { chunker_polynomial: "xyz" }, { chunker_polynomial: "" }]) {
+    for (const fields of [
+      { version: "2" },
+      { version: 1.5 },
+      { id: "x" },
+      { chunker_polynomial: 25 },
+      { chunker_polynomial: "xyz" },
+      { chunker_polynomial: "" },
+    ]) {
       assert.throws(() => decodeConfig(sealed(fields), sealer), isDamaged, JSON.stringify(fields));
     }
     assert.throws(() => decodeConfig(sealer.seal(Buffer.from("[]")), sealer), isDamaged);
@@ -79,10 +101,16 @@ describe("key files", () => {
     const { name, bytes } = await createKeyFile(masterKey, "pässword", facts, kernel, cheap);
     assert.equal(name, idOf(bytes));
     const keyFile = parseKeyFile(bytes);
-    assert.deepEqual([keyFile.created, keyFile.username, keyFile.hostname, keyFile.parameters], [facts.created, "<me>", "here", cheap]);
+    assert.deepEqual(
+      [keyFile.created, keyFile.username, keyFile.hostname, keyFile.parameters],
+      [facts.created, "<me>", "here", cheap],
+    );
     assert.deepEqual(await openKeyFile(keyFile, "pässword", kernel), masterKey);
     assert.equal(await openKeyFile(keyFile, "password", kernel), null);
-    assert.match(bytes.toString(), /^\{"created":"[^"]+","username":"\\u003cme\\u003e","hostname":"here","kdf":"scrypt","N":1024,"r":8,"p":1,"salt":"[^"]{88}","data":"[^"]+"\}$/);
+    assert.match(
+      bytes.toString(),
+      /^\{"created":"[^"]+","username":"\\u003cme\\u003e","hostname":"here","kdf":"scrypt","N":1024,"r":8,"p":1,"salt":"[^"]{88}","data":"[^"]+"\}$/,
+    );
   });
 
   test("with wrong content are damage, with another derivation unsupported", async () => {
@@ -100,19 +128,35 @@ describe("key files", () => {
 
   test("hold a master key of the right form", () => {
     assert.deepEqual(decodeMasterKey(Buffer.from(encodeMasterKey(masterKey))), masterKey);
-    for (const change of [{ encrypt: Buffer.alloc(32) }, { encrypt: Buffer.alloc(31, 1) }, { macK: Buffer.alloc(16) }, { macR: Buffer.alloc(17, 1) }]) {
+    for (const change of [
+      { encrypt: Buffer.alloc(32) },
+      { encrypt: Buffer.alloc(31, 1) },
+      { macK: Buffer.alloc(16) },
+      { macR: Buffer.alloc(17, 1) },
+    ]) {
       assert.throws(() => decodeMasterKey(Buffer.from(encodeMasterKey({ ...masterKey, ...change }))), isDamaged);
     }
   });
 });
 
 describe("locks", () => {
-  const lock: LockFile = { time: 1_700_000_000_000_000_001n, exclusive: false, hostname: "here", username: "me", pid: 42, uid: 0, gid: 5 };
+  const lock: LockFile = {
+    time: 1_700_000_000_000_000_001n,
+    exclusive: false,
+    hostname: "here",
+    username: "me",
+    pid: 42,
+    uid: 0,
+    gid: 5,
+  };
   const minute = 60_000_000_000n;
   const at = (now: bigint, hostname: string, alive: boolean) => ({ now, hostname, isProcessAlive: () => alive });
 
   test("are written as restic does and read back", () => {
-    assert.match(encodeLockFile(lock).toString(), /^\{"time":"[^"]+","exclusive":false,"hostname":"here","username":"me","pid":42,"gid":5\}$/);
+    assert.match(
+      encodeLockFile(lock).toString(),
+      /^\{"time":"[^"]+","exclusive":false,"hostname":"here","username":"me","pid":42,"gid":5\}$/,
+    );
     assert.deepEqual(decodeLockFile(encodeLockFile(lock)), lock);
     assert.throws(() => decodeLockFile(Buffer.from('{"time":"x"}')), isDamaged);
   });
@@ -162,9 +206,25 @@ describe("snapshots", () => {
 
   test("with wrong fields are damage", () => {
     const fields = JSON.parse(full) as Record<string, unknown>;
-    const wrong = [{ time: 1 }, { time: "now" }, { tree: null }, { tree: "abc" }, { paths: "/a" }, { paths: [1] }, { parent: 5 }, { uid: "1" }, { tags: {} }, { summary: [] }, { summary: { files_new: "1" } }];
+    const wrong = [
+      { time: 1 },
+      { time: "now" },
+      { tree: null },
+      { tree: "abc" },
+      { paths: "/a" },
+      { paths: [1] },
+      { parent: 5 },
+      { uid: "1" },
+      { tags: {} },
+      { summary: [] },
+      { summary: { files_new: "1" } },
+    ];
     for (const change of wrong) {
-      assert.throws(() => decodeSnapshot(Buffer.from(JSON.stringify({ ...fields, ...change }))), isDamaged, JSON.stringify(change));
+      assert.throws(
+        () => decodeSnapshot(Buffer.from(JSON.stringify({ ...fields, ...change }))),
+        isDamaged,
+        JSON.stringify(change),
+      );
     }
   });
 });

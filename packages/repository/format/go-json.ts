@@ -41,7 +41,7 @@ export function goJsonBytes(bytes: Uint8Array): string {
     return goJsonString(utf8Text(bytes));
   }
   let text = "";
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     const codePoint = decodeRune(bytes, offset);
     text += codePoint < 0 ? "\ud800" : String.fromCodePoint(codePoint);
     offset += codePoint < 0 ? 1 : runeBytes(codePoint);
@@ -127,7 +127,7 @@ function quoteRune(codePoint: number): string {
 /** Raw bytes as Go's strconv.Quote writes them, without the quotes around. */
 export function goQuote(bytes: Uint8Array): string {
   let text = "";
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     const codePoint = decodeRune(bytes, offset);
     if (codePoint < 0) {
       text += `\\x${hexDigits(bytes[offset] ?? 0, 2)}`;

@@ -150,7 +150,9 @@ function daysSinceEpoch(year: number, month: number, day: number): number {
   const era = Math.floor(yearFromMarch / 400);
   const yearOfEra = yearFromMarch - era * 400;
   const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
-  return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
+  return (
+    era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
+  );
 }
 
 const daysOfMonths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -201,7 +203,7 @@ export function parseTime(text: string): bigint {
   let nanos = 0;
   if (text.charAt(position) === ".") {
     const start = position + 1;
-    for (position = start; text.charCodeAt(position) >= 0x30 && text.charCodeAt(position) <= 0x39; ) {
+    for (position = start; text.charCodeAt(position) >= 0x30 && text.charCodeAt(position) <= 0x39;) {
       position += 1;
     }
     const digits = Math.min(9, position - start); // Go cuts off what is finer than nanoseconds

@@ -14,7 +14,8 @@ function under(directory: Buffer, name: Buffer | string): Buffer {
 function makeNamesOfAllCharacters(directory: Buffer): void {
   mkdirSync(directory);
   let name = "";
-  const step = (codePoint: number): number => (codePoint < 0x34000 || (codePoint >= 0xe0000 && codePoint < 0xe0200) ? 1 : 256);
+  const step = (codePoint: number): number =>
+    codePoint < 0x34000 || (codePoint >= 0xe0000 && codePoint < 0xe0200) ? 1 : 256;
   for (let codePoint = 0x80; codePoint <= 0x10ffff; codePoint += step(codePoint)) {
     if (codePoint >= 0xd800 && codePoint <= 0xdfff) {
       continue;
@@ -30,8 +31,23 @@ function makeNamesOfAllCharacters(directory: Buffer): void {
 export const nastyNames: readonly (Buffer | string)[] = [
   Buffer.from([0xff, 0xfe, 0x41]),
   Buffer.from([0xc0, 0xaf, 0xed, 0xa0, 0x80, 0xf4, 0x90, 0x80, 0x80, 0xe2, 0x82]),
-  "new\nline", "quo\"te", "back\\slash", "tab\t\v\f\b\u0007\r\u001b\u007f", "<&>", "\u2028\u2029", "\u00ad\u00a0\ufeff\ufffd",
-  "emoji 👩‍👩‍👧 é e\u0301", "x".repeat(255), "ü".repeat(127), " ", "...", "-", "'", "`$(x)", "\\x41", "a,\"b\":[{}]}",
+  "new\nline",
+  'quo"te',
+  "back\\slash",
+  "tab\t\v\f\b\u0007\r\u001b\u007f",
+  "<&>",
+  "\u2028\u2029",
+  "\u00ad\u00a0\ufeff\ufffd",
+  "emoji 👩‍👩‍👧 é e\u0301",
+  "x".repeat(255),
+  "ü".repeat(127),
+  " ",
+  "...",
+  "-",
+  "'",
+  "`$(x)",
+  "\\x41",
+  'a,"b":[{}]}',
 ];
 
 function setXattr(path: string, name: Buffer, value: Buffer): void {
@@ -55,21 +71,32 @@ export function makeSource(directory: string): void {
   mkdirSync(join(directory, "empty directory"));
   mkdirSync(join(directory, "sticky"));
   chmodSync(join(directory, "sticky"), 0o1777);
-  for (const [name, mode] of [["setuid", 0o4755], ["setgid", 0o2750], ["no rights", 0o000]] as const) {
+  for (const [name, mode] of [
+    ["setuid", 0o4755],
+    ["setgid", 0o2750],
+    ["no rights", 0o000],
+  ] as const) {
     writeFileSync(join(directory, name), name);
     chmodSync(join(directory, name), mode);
   }
   writeFileSync(join(directory, "empty"), "");
   writeFileSync(join(directory, "large"), Buffer.alloc(5_000_000, "large file in several pieces "));
   symlinkSync("empty", join(directory, "link"));
-  symlinkSync("a <b> & \u2028 \"quoted\" \\ \t 👍", join(directory, "link with odd target"));
+  symlinkSync('a <b> & \u2028 "quoted" \\ \t 👍', join(directory, "link with odd target"));
   execFileSync("mkfifo", [join(directory, "fifo")]);
   writeFileSync(join(directory, "attributes"), "");
   setXattr(join(directory, "attributes"), Buffer.from("user.empty"), Buffer.alloc(0));
-  setXattr(join(directory, "attributes"), Buffer.from("user.<odd>&\"é"), Buffer.from([0, 255, 10]));
+  setXattr(join(directory, "attributes"), Buffer.from('user.<odd>&"é'), Buffer.from([0, 255, 10]));
   const times = [
-    "1965-03-04 05:06:07.000000001", "1969-12-31 20:29:59.999999999", "1936-01-01 00:00:00.5", "2024-11-03 00:00:30.120000000",
-    "2024-03-10 03:00:00", "@0", "2100-07-01 12:00:00.123456789", "@-1.000000001", "2011-11-06 00:01:00.1",
+    "1965-03-04 05:06:07.000000001",
+    "1969-12-31 20:29:59.999999999",
+    "1936-01-01 00:00:00.5",
+    "2024-11-03 00:00:30.120000000",
+    "2024-03-10 03:00:00",
+    "@0",
+    "2100-07-01 12:00:00.123456789",
+    "@-1.000000001",
+    "2011-11-06 00:01:00.1",
   ];
   for (const [index, time] of times.entries()) {
     writeFileSync(join(directory, `time ${index}`), "");

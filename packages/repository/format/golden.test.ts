@@ -78,9 +78,7 @@ async function openRepository(directory: string): Promise<Opened> {
 
 function documentsOf({ directory, sealer }: Opened, kind: string): Buffer[] {
   const names = readdirSync(join(directory, kind)).filter(isId); // restic writes to other names first
-  return names.map((name) =>
-    decodeUnpacked(readFileSync(join(directory, kind, name)), name, sealer, decompressor),
-  );
+  return names.map((name) => decodeUnpacked(readFileSync(join(directory, kind, name)), name, sealer, decompressor));
 }
 
 function readIndex(json: Buffer): { packs: IndexedPack[]; supersedes: string[] } {
@@ -135,7 +133,13 @@ function assertSameText(actual: Buffer, expected: Buffer): void {
 const cases = [
   { title: "restic 0.19", binary: "HOLDFAST_RESTIC", options: [], version: 2, isOld: false },
   { title: "restic 0.14", binary: "HOLDFAST_RESTIC_OLD", options: [], version: 2, isOld: true },
-  { title: "restic 0.14, version 1", binary: "HOLDFAST_RESTIC_OLD", options: ["--repository-version=1"], version: 1, isOld: true },
+  {
+    title: "restic 0.14, version 1",
+    binary: "HOLDFAST_RESTIC_OLD",
+    options: ["--repository-version=1"],
+    version: 1,
+    isOld: true,
+  },
 ];
 
 for (const { title, binary, options, version, isOld } of cases) {
@@ -143,7 +147,11 @@ for (const { title, binary, options, version, isOld } of cases) {
     let repository: Opened;
     const restic = (...args: string[]): string => {
       const env = { ...process.env, TZ: zone, RESTIC_PASSWORD: password, RESTIC_REPOSITORY: join(work, title) };
-      return execFileSync(requiredBinary(binary), ["--no-cache", ...args], { env, encoding: "utf8", maxBuffer: 2 ** 28 });
+      return execFileSync(requiredBinary(binary), ["--no-cache", ...args], {
+        env,
+        encoding: "utf8",
+        maxBuffer: 2 ** 28,
+      });
     };
 
     before(async () => {
@@ -151,7 +159,7 @@ for (const { title, binary, options, version, isOld } of cases) {
         addNewerRarities(source);
       }
       restic("init", ...options);
-      restic("backup", "--tag=<a>&b", "--tag=\u2028", "--exclude=*.tmp", "--host=hö\"st", source);
+      restic("backup", "--tag=<a>&b", "--tag=\u2028", "--exclude=*.tmp", '--host=hö"st', source);
       writeFileSync(join(source, "new"), "new");
       restic("backup", source);
       restic("tag", "--add=later");
@@ -169,7 +177,10 @@ for (const { title, binary, options, version, isOld } of cases) {
           const nodes = parseTree(content);
           assertSameText(encodeTree(nodes, formatTime), content);
           const spans = [...iterateRawNodes(content)];
-          assert.deepEqual(spans.map(({ nameBytes }) => nameBytes), nodes.map(({ name }) => name));
+          assert.deepEqual(
+            spans.map(({ nameBytes }) => nameBytes),
+            nodes.map(({ name }) => name),
+          );
           const texts = spans.map(({ start, end }) => content.toString("utf8", start, end));
           assert.equal(`{"nodes":[${texts.join(",")}]}\n`, content.toString("utf8"));
           nodes.forEach(({ name }) => names.add(name.toString("hex")));
@@ -212,12 +223,18 @@ for (const { title, binary, options, version, isOld } of cases) {
         new Map(listed.map(({ id, blobs }) => [id, byOffset(blobs)])),
         new Map(found.map(({ id, blobs }) => [id, blobs])),
       );
-      assert.equal(found.some(({ blobs }) => blobs.some(({ plainLength }) => plainLength > 0)), version === 2);
+      assert.equal(
+        found.some(({ blobs }) => blobs.some(({ plainLength }) => plainLength > 0)),
+        version === 2,
+      );
     });
 
     test("a lock is read and written again byte for byte", async () => {
       const env = { ...process.env, TZ: zone, RESTIC_PASSWORD: password, RESTIC_REPOSITORY: repository.directory };
-      const child = spawn(requiredBinary(binary), ["--no-cache", "backup", "--stdin"], { env, stdio: ["pipe", "ignore", "ignore"] });
+      const child = spawn(requiredBinary(binary), ["--no-cache", "backup", "--stdin"], {
+        env,
+        stdio: ["pipe", "ignore", "ignore"],
+      });
       const ended = new Promise((resolve) => child.once("close", resolve));
       let json: Buffer | undefined;
       try {
@@ -240,7 +257,10 @@ for (const { title, binary, options, version, isOld } of cases) {
       const { name, bytes } = await createKeyFile(repository.masterKey, "andere Wörter", facts, kernel);
       writeFileSync(join(repository.directory, "keys", name), bytes);
       const env = { ...process.env, RESTIC_PASSWORD: "andere Wörter", RESTIC_REPOSITORY: repository.directory };
-      const output = execFileSync(requiredBinary(binary), ["--no-cache", "cat", "masterkey"], { env, encoding: "utf8" });
+      const output = execFileSync(requiredBinary(binary), ["--no-cache", "cat", "masterkey"], {
+        env,
+        encoding: "utf8",
+      });
       const shown = JSON.parse(output) as { encrypt: string };
       assert.equal(shown.encrypt, repository.masterKey.encrypt.toString("base64"));
       rmSync(join(repository.directory, "keys", name));
@@ -252,9 +272,28 @@ for (const { title, binary, options, version, isOld } of cases) {
 function nodeOf(name: string | Buffer, fields: Partial<TreeNode>): TreeNode {
   const time = 1_600_000_000_000_000_000n;
   return {
-    name: Buffer.from(name), type: "file", mode: goModeOfUnixMode(0o100644), mtime: time, atime: time, ctime: time, uid: 0, gid: 0,
-    user: "", group: "", inode: 2n ** 64n - 1n, deviceId: 1n, size: 0n, links: 1n, linkTarget: null, xattrs: [],
-    genericAttributes: null, device: 0n, content: null, subtree: null, error: "", ...fields,
+    name: Buffer.from(name),
+    type: "file",
+    mode: goModeOfUnixMode(0o100644),
+    mtime: time,
+    atime: time,
+    ctime: time,
+    uid: 0,
+    gid: 0,
+    user: "",
+    group: "",
+    inode: 2n ** 64n - 1n,
+    deviceId: 1n,
+    size: 0n,
+    links: 1n,
+    linkTarget: null,
+    xattrs: [],
+    genericAttributes: null,
+    device: 0n,
+    content: null,
+    subtree: null,
+    error: "",
+    ...fields,
   };
 }
 
@@ -282,22 +321,44 @@ test("restic checks, lists and restores a repository that we wrote alone", async
   const facts = { created: 0n, username: "me", hostname: "here" };
   const keyFile = await createKeyFile(masterKey, password, facts, kernel, { N: 16384, r: 8, p: 1 });
   put("keys", keyFile.name, keyFile.bytes);
-  writeFileSync(join(directory, "config"), encodeConfig({ version: 2, id: "ab".repeat(32), chunkerPolynomial: 0x25b468838dcb75n }, sealer));
+  writeFileSync(
+    join(directory, "config"),
+    encodeConfig({ version: 2, id: "ab".repeat(32), chunkerPolynomial: 0x25b468838dcb75n }, sealer),
+  );
   const data = Buffer.from("the content of the file");
   const dataPack = putPack("data", data, false);
   const nodes = [
     nodeOf(Buffer.from([0x62, 0xff]), { content: [idOf(data)], size: BigInt(data.length) }),
-    nodeOf("directory <&>", { type: "dir", mode: goModeOfUnixMode(0o040755), subtree: idOf(Buffer.from('{"nodes":[]}\n')) }),
+    nodeOf("directory <&>", {
+      type: "dir",
+      mode: goModeOfUnixMode(0o040755),
+      subtree: idOf(Buffer.from('{"nodes":[]}\n')),
+    }),
     nodeOf("link", { type: "symlink", mode: goModeOfUnixMode(0o120777), linkTarget: Buffer.from([0x41, 0xff]) }),
   ];
-  const tree = encodeTree(nodes.toSorted((a, b) => Buffer.compare(a.name, b.name)), createTimeFormatter());
+  const tree = encodeTree(
+    nodes.toSorted((a, b) => Buffer.compare(a.name, b.name)),
+    createTimeFormatter(),
+  );
   const packs = [dataPack, putPack("tree", tree, true), putPack("tree", Buffer.from('{"nodes":[]}\n'), false)];
   const index = encodeUnpacked(encodeIndex(packs), sealer, compressor);
   put("index", index.name, index.bytes);
   const snapshot = encodeUnpacked(
     encodeSnapshot({
-      time: createTimeFormatter()(1_700_000_000_000_000_000n), parent: null, tree: idOf(tree), paths: ["/ours"], hostname: "here",
-      username: "", uid: 0, gid: 0, excludes: [], tags: [], original: null, programVersion: "holdfast", summary: null, unknownFields: {},
+      time: createTimeFormatter()(1_700_000_000_000_000_000n),
+      parent: null,
+      tree: idOf(tree),
+      paths: ["/ours"],
+      hostname: "here",
+      username: "",
+      uid: 0,
+      gid: 0,
+      excludes: [],
+      tags: [],
+      original: null,
+      programVersion: "holdfast",
+      summary: null,
+      unknownFields: {},
     }),
     sealer,
     compressor,
@@ -306,7 +367,8 @@ test("restic checks, lists and restores a repository that we wrote alone", async
 
   const env = { ...process.env, RESTIC_PASSWORD: password, RESTIC_REPOSITORY: directory };
   for (const variable of ["HOLDFAST_RESTIC", "HOLDFAST_RESTIC_OLD"]) {
-    const run = (...args: string[]): string => execFileSync(requiredBinary(variable), ["--no-cache", ...args], { env, encoding: "utf8" });
+    const run = (...args: string[]): string =>
+      execFileSync(requiredBinary(variable), ["--no-cache", ...args], { env, encoding: "utf8" });
     assert.match(run("check", "--read-data"), /no errors were found/);
     const target = join(work, `restored by ${variable}`);
     run("restore", "latest", "--target", target);

@@ -26,9 +26,19 @@ test("a prefix finds the one id that begins with it", () => {
   assert.equal(findByPrefix([a, b, c], "c", "key"), c);
   assert.equal(findByPrefix([a, b, c, c], "CCCC", "key"), c);
   assert.equal(findByPrefix([a, b, c], b.slice(0, 13), "key"), b);
-  assert.throws(() => findByPrefix([a, b, c], "aa", "key"), (error) => hasCode(error, "usage") && error.hint.includes("aaaaaaaaaaaab"));
-  assert.throws(() => findByPrefix([a, b, c], "d", "key"), (error) => hasCode(error, "not-found"));
+  assert.throws(
+    () => findByPrefix([a, b, c], "aa", "key"),
+    (error) => hasCode(error, "usage") && error.hint.includes("aaaaaaaaaaaab"),
+  );
+  assert.throws(
+    () => findByPrefix([a, b, c], "d", "key"),
+    (error) => hasCode(error, "not-found"),
+  );
   for (const prefix of ["", "xyz", "../a", `${a}a`]) {
-    assert.throws(() => findByPrefix([a], prefix, "key"), (error) => hasCode(error, "usage"), prefix);
+    assert.throws(
+      () => findByPrefix([a], prefix, "key"),
+      (error) => hasCode(error, "usage"),
+      prefix,
+    );
   }
 });

@@ -46,8 +46,14 @@ export function findByPrefix(ids: Iterable<string>, prefix: string, kind: string
     throw new HoldfastError("not-found", `no ${kind} begins with "${prefix}"`, { context: { prefix } });
   }
   if (matches.length > 1) {
-    const hint = `give more digits: ${matches.slice(0, 5).map((id) => id.slice(0, uniquePrefixDigits(matches))).join(", ")}`;
-    throw new HoldfastError("usage", `${matches.length} ids of a ${kind} begin with "${prefix}"`, { hint, context: { prefix } });
+    const hint = `give more digits: ${matches
+      .slice(0, 5)
+      .map((id) => id.slice(0, uniquePrefixDigits(matches)))
+      .join(", ")}`;
+    throw new HoldfastError("usage", `${matches.length} ids of a ${kind} begin with "${prefix}"`, {
+      hint,
+      context: { prefix },
+    });
   }
   return match;
 }

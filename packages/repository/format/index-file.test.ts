@@ -29,7 +29,9 @@ const blob: fc.Arbitrary<PackedBlob> = fc.record(
   { id, type: fc.constantFrom("data", "tree"), offset: uint32, lengthBytes: uint32, plainLength: uint32 },
   { noNullPrototype: true },
 );
-const packs = fc.array(fc.record({ id, blobs: fc.array(blob, { maxLength: 5 }) }, { noNullPrototype: true }), { maxLength: 5 });
+const packs = fc.array(fc.record({ id, blobs: fc.array(blob, { maxLength: 5 }) }, { noNullPrototype: true }), {
+  maxLength: 5,
+});
 
 const a = "a1".repeat(32);
 const b = "b2".repeat(32);
@@ -37,9 +39,11 @@ const blobText = `{"id":"${b}","type":"data","offset":1,"length":2}`;
 
 describe("index files", () => {
   test("give back what was written", () => {
-    fc.assert(fc.property(packs, (list) => {
-      assert.deepEqual(read(encodeIndex(list)), { packs: list, supersedes: [] });
-    }));
+    fc.assert(
+      fc.property(packs, (list) => {
+        assert.deepEqual(read(encodeIndex(list)), { packs: list, supersedes: [] });
+      }),
+    );
   });
 
   test("are written as restic does", () => {
@@ -58,8 +62,14 @@ describe("index files", () => {
   test("are read in older and odd forms", () => {
     const expected = [{ id: a, blobs: [{ id: b, type: "data", offset: 1, lengthBytes: 2, plainLength: 0 }] }];
     assert.deepEqual(read(`[{"id":"${a}","blobs":[${blobText}]}]`).packs, expected);
-    assert.deepEqual(read(`{"supersedes":["${b}"],"packs":[{"id":"${a}","blobs":[${blobText}]}]}`), { packs: expected, supersedes: [b] });
-    assert.deepEqual(read(` { "new" : {} , "packs" : [ { "blobs" : [ ${blobText} ] , "new" : 1 , "id" : "${a}" } ] } `).packs, expected);
+    assert.deepEqual(read(`{"supersedes":["${b}"],"packs":[{"id":"${a}","blobs":[${blobText}]}]}`), {
+      packs: expected,
+      supersedes: [b],
+    });
+    assert.deepEqual(
+      read(` { "new" : {} , "packs" : [ { "blobs" : [ ${blobText} ] , "new" : 1 , "id" : "${a}" } ] } `).packs,
+      expected,
+    );
     assert.deepEqual(read('{"packs":null,"supersedes":null}'), { packs: [], supersedes: [] });
     assert.deepEqual(read(`{"packs":[{"id":"${a}","blobs":null}]}`).packs, [{ id: a, blobs: [] }]);
   });
@@ -70,8 +80,15 @@ describe("index files", () => {
       assert.throws(() => read(whole.subarray(0, length)), isDamaged, `length ${length}`);
     }
     const wrong = [
-      blobText.replace("data", "date"), blobText.replace("1", "-1"), blobText.replace("1", "4294967296"), blobText.replace("1", "1.5"),
-      blobText.replace('"offset":1,', ""), blobText.replace(`"id":"${b}",`, ""), blobText.replace(b, b.slice(1)), blobText.replace(b, b.toUpperCase()), blobText.replace(b, `${b}0`),
+      blobText.replace("data", "date"),
+      blobText.replace("1", "-1"),
+      blobText.replace("1", "4294967296"),
+      blobText.replace("1", "1.5"),
+      blobText.replace('"offset":1,', ""),
+      blobText.replace(`"id":"${b}",`, ""),
+      blobText.replace(b, b.slice(1)),
+      blobText.replace(b, b.toUpperCase()),
+      blobText.replace(b, `${b}0`),
     ];
     for (const text of wrong) {
       assert.throws(() => read(`{"packs":[{"id":"${a}","blobs":[${text}]}]}`), isDamaged, text);

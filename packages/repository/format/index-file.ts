@@ -118,12 +118,24 @@ function readBlob(scanner: JsonScanner, visitor: IndexVisitor): void {
   let member: string | null;
   for (let isFirst = true; (member = scanner.nextMember(isFirst)) !== null; isFirst = false) {
     switch (member) {
-      case "id": scanner.idInto(visitor.ids, 0); hasId = true; break;
-      case "type": type = scanner.string(); break;
-      case "offset": offset = scanner.integer(maximumUint32); break;
-      case "length": lengthBytes = scanner.integer(maximumUint32); break;
-      case "uncompressed_length": plainLength = scanner.integer(maximumUint32); break;
-      default: scanner.skipValue();
+      case "id":
+        scanner.idInto(visitor.ids, 0);
+        hasId = true;
+        break;
+      case "type":
+        type = scanner.string();
+        break;
+      case "offset":
+        offset = scanner.integer(maximumUint32);
+        break;
+      case "length":
+        lengthBytes = scanner.integer(maximumUint32);
+        break;
+      case "uncompressed_length":
+        plainLength = scanner.integer(maximumUint32);
+        break;
+      default:
+        scanner.skipValue();
     }
   }
   if (!hasId || offset < 0 || lengthBytes < 0 || (type !== "data" && type !== "tree")) {

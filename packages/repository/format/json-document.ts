@@ -30,7 +30,9 @@ export class JsonDocument {
   }
 
   #wrong(name: string): HoldfastError {
-    return new HoldfastError("damaged", `a ${this.#kind} has a missing or wrong field "${name}"`, { context: { field: name } });
+    return new HoldfastError("damaged", `a ${this.#kind} has a missing or wrong field "${name}"`, {
+      context: { field: name },
+    });
   }
 
   string(name: string): string {

@@ -332,7 +332,7 @@ export class JsonScanner {
     const { bytes } = this;
     const end = bytes.length;
     let depth = 0;
-    for (this.peek(); this.position < end; ) {
+    for (this.peek(); this.position < end;) {
       const byte = bytes[this.position] ?? 0;
       if (byte === quote) {
         this.skipString();

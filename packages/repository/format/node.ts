@@ -123,7 +123,15 @@ export function encodeNodeTail(node: NodeTail): string {
 }
 
 const nodeTypes: ReadonlySet<string> = new Set([
-  "file", "dir", "symlink", "dev", "chardev", "fifo", "socket", "irregular", "",
+  "file",
+  "dir",
+  "symlink",
+  "dev",
+  "chardev",
+  "fifo",
+  "socket",
+  "irregular",
+  "",
 ] satisfies NodeType[]);
 
 function readType(scanner: JsonScanner): NodeType {
@@ -139,7 +147,9 @@ function checkName(name: Buffer): void {
   const isDots = name.equals(dot) || name.equals(dotDot);
   if (name.length === 0 || isDots || name.includes(0x2f) || name.includes(0)) {
     const shown = quoteName(name);
-    throw new HoldfastError("hostile", `a tree holds a node with the forbidden name ${shown}`, { context: { name: shown } });
+    throw new HoldfastError("hostile", `a tree holds a node with the forbidden name ${shown}`, {
+      context: { name: shown },
+    });
   }
 }
 const dot = Buffer.from(".");
@@ -207,33 +217,76 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 /** Reads the value of one field of a node. Fields that are not known are passed over. */
 function readField(scanner: JsonScanner, field: string, node: Mutable<TreeNode>): void {
   switch (field) {
-    case "name": node.name = readName(scanner); return;
-    case "type": node.type = readType(scanner); return;
-    case "mode": node.mode = scanner.integer(maximumUint32); return;
-    case "mtime": node.mtime = parseTime(scanner.string()); return;
-    case "atime": node.atime = parseTime(scanner.string()); return;
-    case "ctime": node.ctime = parseTime(scanner.string()); return;
-    case "uid": node.uid = scanner.integer(maximumUint32); return;
-    case "gid": node.gid = scanner.integer(maximumUint32); return;
-    case "user": node.user = scanner.string(); return;
-    case "group": node.group = scanner.string(); return;
-    case "inode": node.inode = scanner.uint64(); return;
-    case "device_id": node.deviceId = scanner.uint64(); return;
-    case "size": node.size = scanner.uint64(); return;
-    case "links": node.links = scanner.uint64(); return;
+    case "name":
+      node.name = readName(scanner);
+      return;
+    case "type":
+      node.type = readType(scanner);
+      return;
+    case "mode":
+      node.mode = scanner.integer(maximumUint32);
+      return;
+    case "mtime":
+      node.mtime = parseTime(scanner.string());
+      return;
+    case "atime":
+      node.atime = parseTime(scanner.string());
+      return;
+    case "ctime":
+      node.ctime = parseTime(scanner.string());
+      return;
+    case "uid":
+      node.uid = scanner.integer(maximumUint32);
+      return;
+    case "gid":
+      node.gid = scanner.integer(maximumUint32);
+      return;
+    case "user":
+      node.user = scanner.string();
+      return;
+    case "group":
+      node.group = scanner.string();
+      return;
+    case "inode":
+      node.inode = scanner.uint64();
+      return;
+    case "device_id":
+      node.deviceId = scanner.uint64();
+      return;
+    case "size":
+      node.size = scanner.uint64();
+      return;
+    case "links":
+      node.links = scanner.uint64();
+      return;
     case "linktarget": {
       const target = Buffer.from(scanner.string(), "utf8");
       node.linkTarget ??= target; // the raw form, which is exact, may have come first
       return;
     }
-    case "linktarget_raw": node.linkTarget = decodeBase64(scanner.string()); return;
-    case "extended_attributes": node.xattrs = readXattrs(scanner); return;
-    case "generic_attributes": node.genericAttributes = readGenericAttributes(scanner); return;
-    case "device": node.device = scanner.uint64(); return;
-    case "content": node.content = readContent(scanner); return;
-    case "subtree": node.subtree = scanner.id(); return;
-    case "error": node.error = scanner.string(); return;
-    default: scanner.skipValue();
+    case "linktarget_raw":
+      node.linkTarget = decodeBase64(scanner.string());
+      return;
+    case "extended_attributes":
+      node.xattrs = readXattrs(scanner);
+      return;
+    case "generic_attributes":
+      node.genericAttributes = readGenericAttributes(scanner);
+      return;
+    case "device":
+      node.device = scanner.uint64();
+      return;
+    case "content":
+      node.content = readContent(scanner);
+      return;
+    case "subtree":
+      node.subtree = scanner.id();
+      return;
+    case "error":
+      node.error = scanner.string();
+      return;
+    default:
+      scanner.skipValue();
   }
 }
 
@@ -243,9 +296,27 @@ function readField(scanner: JsonScanner, field: string, node: Mutable<TreeNode>)
  */
 export function readNode(scanner: JsonScanner): TreeNode {
   const node: TreeNode = {
-    name: noName, type: "", mode: 0, mtime: 0n, atime: 0n, ctime: 0n, uid: 0, gid: 0, user: "", group: "",
-    inode: 0n, deviceId: 0n, size: 0n, links: 0n, linkTarget: null, xattrs: [], genericAttributes: null,
-    device: 0n, content: null, subtree: null, error: "",
+    name: noName,
+    type: "",
+    mode: 0,
+    mtime: 0n,
+    atime: 0n,
+    ctime: 0n,
+    uid: 0,
+    gid: 0,
+    user: "",
+    group: "",
+    inode: 0n,
+    deviceId: 0n,
+    size: 0n,
+    links: 0n,
+    linkTarget: null,
+    xattrs: [],
+    genericAttributes: null,
+    device: 0n,
+    content: null,
+    subtree: null,
+    error: "",
   };
   scanner.expect(0x7b);
   let field: string | null;

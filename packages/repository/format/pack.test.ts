@@ -5,7 +5,15 @@ import { sealOverheadBytes, Sealer } from "../codec/seal.ts";
 import { hasCode } from "../errors.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { createMasterKey } from "./key-file.ts";
-import { maximumPackBlobs, packEntryBytes, packLengthFieldBytes, parsePackHeader, readPackHeaderLength, sealPack, type PackEntry } from "./pack.ts";
+import {
+  maximumPackBlobs,
+  packEntryBytes,
+  packLengthFieldBytes,
+  parsePackHeader,
+  readPackHeaderLength,
+  sealPack,
+  type PackEntry,
+} from "./pack.ts";
 
 const sealer = new Sealer(createMasterKey(), Kernel.alone());
 const isDamaged = (error: unknown): boolean => hasCode(error, "damaged");
@@ -29,34 +37,57 @@ function parsePlain(plain: Buffer, blobBytes: number): unknown {
 
 describe("pack headers", () => {
   test("give back what was packed", () => {
-    fc.assert(fc.property(fc.array(entry, { minLength: 1, maxLength: 50 }), (entries) => {
-      const end = sealPack(entries, sealer);
-      const packBytes = sizeOf(entries, end.length);
-      const headerBytes = readPackHeaderLength(end.subarray(-packLengthFieldBytes), packBytes);
-      assert.equal(headerBytes, end.length - packLengthFieldBytes);
-      const blobs = parsePackHeader(end.subarray(0, headerBytes), packBytes, sealer);
-      let offset = 0;
-      assert.deepEqual(blobs, entries.map(({ id, type, lengthBytes, plainLength }) => {
-        offset += lengthBytes;
-        return { id: Buffer.from(id).toString("hex"), type, offset: offset - lengthBytes, lengthBytes, plainLength };
-      }));
-    }));
+    fc.assert(
+      fc.property(fc.array(entry, { minLength: 1, maxLength: 50 }), (entries) => {
+        const end = sealPack(entries, sealer);
+        const packBytes = sizeOf(entries, end.length);
+        const headerBytes = readPackHeaderLength(end.subarray(-packLengthFieldBytes), packBytes);
+        assert.equal(headerBytes, end.length - packLengthFieldBytes);
+        const blobs = parsePackHeader(end.subarray(0, headerBytes), packBytes, sealer);
+        let offset = 0;
+        assert.deepEqual(
+          blobs,
+          entries.map(({ id, type, lengthBytes, plainLength }) => {
+            offset += lengthBytes;
+            return {
+              id: Buffer.from(id).toString("hex"),
+              type,
+              offset: offset - lengthBytes,
+              lengthBytes,
+              plainLength,
+            };
+          }),
+        );
+      }),
+    );
   });
 
   test("have the layout of the design document", () => {
     const id = Buffer.alloc(32, 0xab);
-    const end = sealPack([{ id, type: "data", lengthBytes: 0x01020304, plainLength: 0 }, { id, type: "tree", lengthBytes: 40, plainLength: 0x05060708 }], sealer);
+    const end = sealPack(
+      [
+        { id, type: "data", lengthBytes: 0x01020304, plainLength: 0 },
+        { id, type: "tree", lengthBytes: 40, plainLength: 0x05060708 },
+      ],
+      sealer,
+    );
     const ids = "ab".repeat(32);
     assert.equal(sealer.open(end.subarray(0, -4)).toString("hex"), `0004030201${ids}032800000008070605${ids}`);
     assert.equal(end.readUInt32LE(end.length - 4), packEntryBytes(false) + packEntryBytes(true) + sealOverheadBytes);
   });
 
   test("cannot be empty or longer than restic reads", () => {
-    assert.throws(() => sealPack([], sealer), (error) => hasCode(error, "internal"));
+    assert.throws(
+      () => sealPack([], sealer),
+      (error) => hasCode(error, "internal"),
+    );
     const compressed: PackEntry = { id: Buffer.alloc(32), type: "data", lengthBytes: 40, plainLength: 50 };
     const many = Array.from({ length: maximumPackBlobs }, () => compressed);
     assert.ok(sealPack(many, sealer).length <= 16 * 1024 * 1024 + packLengthFieldBytes);
-    assert.throws(() => sealPack([...many, compressed], sealer), (error) => hasCode(error, "internal"));
+    assert.throws(
+      () => sealPack([...many, compressed], sealer),
+      (error) => hasCode(error, "internal"),
+    );
   });
 
   test("with a wrong length are damage", () => {

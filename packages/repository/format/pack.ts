@@ -123,7 +123,7 @@ export function parsePackHeader(sealedHeader: Uint8Array, packBytes: number, sea
   const header = sealer.open(sealedHeader);
   const blobs: PackedBlob[] = [];
   let offset = 0;
-  for (let position = 0; position < header.length; ) {
+  for (let position = 0; position < header.length;) {
     const { blob, end } = readEntry(header, position, offset);
     blobs.push(blob);
     offset += blob.lengthBytes;

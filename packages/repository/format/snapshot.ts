@@ -64,10 +64,25 @@ const summaryCounts = [
 ] as const;
 type SummaryCount = (typeof summaryCounts)[number][0];
 
-const summaryFields: ReadonlySet<string> = new Set(["backup_start", "backup_end", ...summaryCounts.map(([, field]) => field)]);
+const summaryFields: ReadonlySet<string> = new Set([
+  "backup_start",
+  "backup_end",
+  ...summaryCounts.map(([, field]) => field),
+]);
 const snapshotFields: ReadonlySet<string> = new Set([
-  "time", "parent", "tree", "paths", "hostname", "username", "uid", "gid", "excludes", "tags", "original",
-  "program_version", "summary",
+  "time",
+  "parent",
+  "tree",
+  "paths",
+  "hostname",
+  "username",
+  "uid",
+  "gid",
+  "excludes",
+  "tags",
+  "original",
+  "program_version",
+  "summary",
 ]);
 
 function encodeSummary(summary: SnapshotSummary): JsonObject {
@@ -108,7 +123,9 @@ function readTime(document: JsonDocument, field: string): string {
 }
 
 function decodeSummary(document: JsonDocument): SnapshotSummary {
-  const counts = summaryCounts.map(([name, field]) => [name, document.has(field) ? document.integer(field) : 0] as const);
+  const counts = summaryCounts.map(
+    ([name, field]) => [name, document.has(field) ? document.integer(field) : 0] as const,
+  );
   return {
     backupStart: readTime(document, "backup_start"),
     backupEnd: readTime(document, "backup_end"),

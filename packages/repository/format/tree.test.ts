@@ -11,31 +11,69 @@ const isDamaged = (error: unknown): boolean => hasCode(error, "damaged");
 const id = "0123456789abcdef".repeat(4);
 
 const emptyNode: TreeNode = {
-  name: Buffer.from("name"), type: "file", mode: 0, mtime: 0n, atime: 0n, ctime: 0n, uid: 0, gid: 0, user: "", group: "", inode: 0n,
-  deviceId: 0n, size: 0n, links: 0n, linkTarget: null, xattrs: [], genericAttributes: null, device: 0n, content: null, subtree: null, error: "",
+  name: Buffer.from("name"),
+  type: "file",
+  mode: 0,
+  mtime: 0n,
+  atime: 0n,
+  ctime: 0n,
+  uid: 0,
+  gid: 0,
+  user: "",
+  group: "",
+  inode: 0n,
+  deviceId: 0n,
+  size: 0n,
+  links: 0n,
+  linkTarget: null,
+  xattrs: [],
+  genericAttributes: null,
+  device: 0n,
+  content: null,
+  subtree: null,
+  error: "",
 };
 
 const uint64 = fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.bigInt({ min: 0n, max: 10n }));
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const time = fc.bigInt({ min: 94_694_400_000_000_000n, max: 253_000_000_000_000_000_000n });
 const bytes = fc.uint8Array({ maxLength: 30 }).map((array) => Buffer.from(array));
-const isSafeName = (name: Buffer): boolean => name.length > 0 && !name.includes(0) && !name.includes(0x2f) && !["." , ".."].includes(name.toString());
-const name = fc.oneof(bytes, fc.string({ unit: "binary" }).map((text) => Buffer.from(text))).filter(isSafeName);
+const isSafeName = (name: Buffer): boolean =>
+  name.length > 0 && !name.includes(0) && !name.includes(0x2f) && ![".", ".."].includes(name.toString());
+const name = fc
+  .oneof(
+    bytes,
+    fc.string({ unit: "binary" }).map((text) => Buffer.from(text)),
+  )
+  .filter(isSafeName);
 const anyId = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((array) => Buffer.from(array).toString("hex"));
 const text = fc.string({ unit: "grapheme" });
-const node: fc.Arbitrary<TreeNode> = fc.record({
-  name,
-  type: fc.constantFrom("file", "dir", "symlink", "dev", "chardev", "fifo", "socket", "irregular", ""),
-  mode: uint32, mtime: time, atime: time, ctime: time, uid: uint32, gid: uint32, user: text, group: text,
-  inode: uint64, deviceId: uint64, size: uint64, links: uint64,
-  linkTarget: fc.option(bytes.filter((target) => target.length > 0)),
-  xattrs: fc.array(fc.record({ name: text, value: bytes }, { noNullPrototype: true }), { maxLength: 3 }),
-  genericAttributes: fc.option(fc.constantFrom("{}", '{"windows.creation_time":"AAA=","x":[1.50,{"y":null}]}')),
-  device: uint64,
-  content: fc.option(fc.array(anyId, { maxLength: 3 })),
-  subtree: fc.option(anyId),
-  error: text,
-}, { noNullPrototype: true });
+const node: fc.Arbitrary<TreeNode> = fc.record(
+  {
+    name,
+    type: fc.constantFrom("file", "dir", "symlink", "dev", "chardev", "fifo", "socket", "irregular", ""),
+    mode: uint32,
+    mtime: time,
+    atime: time,
+    ctime: time,
+    uid: uint32,
+    gid: uint32,
+    user: text,
+    group: text,
+    inode: uint64,
+    deviceId: uint64,
+    size: uint64,
+    links: uint64,
+    linkTarget: fc.option(bytes.filter((target) => target.length > 0)),
+    xattrs: fc.array(fc.record({ name: text, value: bytes }, { noNullPrototype: true }), { maxLength: 3 }),
+    genericAttributes: fc.option(fc.constantFrom("{}", '{"windows.creation_time":"AAA=","x":[1.50,{"y":null}]}')),
+    device: uint64,
+    content: fc.option(fc.array(anyId, { maxLength: 3 })),
+    subtree: fc.option(anyId),
+    error: text,
+  },
+  { noNullPrototype: true },
+);
 const nodes = fc
   .uniqueArray(node, { maxLength: 6, selector: (item) => item.name.toString("hex") })
   .map((list) => list.toSorted((a, b) => Buffer.compare(a.name, b.name)));
@@ -45,7 +83,10 @@ describe("encoding", () => {
     const epoch = '"1970-01-01T00:00:00Z"';
     const zone = formatTime(0n);
     const head = encodeNodeHead(emptyNode, () => "1970-01-01T00:00:00Z");
-    assert.equal(head, `{"name":"name","type":"file","mtime":${epoch},"atime":${epoch},"ctime":${epoch},"uid":0,"gid":0`);
+    assert.equal(
+      head,
+      `{"name":"name","type":"file","mtime":${epoch},"atime":${epoch},"ctime":${epoch},"uid":0,"gid":0`,
+    );
     assert.equal(encodeNodeTail(emptyNode), ',"content":null}');
     assert.equal(encodeNodeTail({ ...emptyNode, content: [] }), ',"content":[]}');
     assert.equal(encodeTree([], formatTime).toString(), '{"nodes":[]}\n');
@@ -54,21 +95,46 @@ describe("encoding", () => {
 
   test("writes the fields in restic's order", () => {
     const full: TreeNode = {
-      ...emptyNode, name: Buffer.from("<é\n>"), mode: 420, uid: 1, gid: 2, user: "u<", group: "g", inode: 2n ** 64n - 1n, deviceId: 3n, size: 2n ** 53n + 1n,
-      links: 4n, linkTarget: Buffer.of(0x41, 0xff), xattrs: [{ name: "user.a", value: Buffer.of(0) }], genericAttributes: '{"w":1}', device: 5n,
-      content: [id, id], subtree: id, error: "e",
+      ...emptyNode,
+      name: Buffer.from("<é\n>"),
+      mode: 420,
+      uid: 1,
+      gid: 2,
+      user: "u<",
+      group: "g",
+      inode: 2n ** 64n - 1n,
+      deviceId: 3n,
+      size: 2n ** 53n + 1n,
+      links: 4n,
+      linkTarget: Buffer.of(0x41, 0xff),
+      xattrs: [{ name: "user.a", value: Buffer.of(0) }],
+      genericAttributes: '{"w":1}',
+      device: 5n,
+      content: [id, id],
+      subtree: id,
+      error: "e",
     };
     const [tree = ""] = [encodeNodeHead(full, (at) => String(at)) + encodeNodeTail(full)];
-    assert.equal(tree, '{"name":"\\u003cé\\\\n\\u003e","type":"file","mode":420,"mtime":"0","atime":"0","ctime":"0","uid":1,"gid":2,"user":"u\\u003c","group":"g",' +
-      '"inode":18446744073709551615,"device_id":3,"size":9007199254740993,"links":4,"linktarget":"A\\ufffd","linktarget_raw":"Qf8=",' +
-      '"extended_attributes":[{"name":"user.a","value":"AA=="}],"generic_attributes":{"w":1},"device":5,' +
-      `"content":["${id}","${id}"],"subtree":"${id}","error":"e"}`);
+    assert.equal(
+      tree,
+      '{"name":"\\u003cé\\\\n\\u003e","type":"file","mode":420,"mtime":"0","atime":"0","ctime":"0","uid":1,"gid":2,"user":"u\\u003c","group":"g",' +
+        '"inode":18446744073709551615,"device_id":3,"size":9007199254740993,"links":4,"linktarget":"A\\ufffd","linktarget_raw":"Qf8=",' +
+        '"extended_attributes":[{"name":"user.a","value":"AA=="}],"generic_attributes":{"w":1},"device":5,' +
+        `"content":["${id}","${id}"],"subtree":"${id}","error":"e"}`,
+    );
   });
 
   test("refuses nodes that are not in order", () => {
     const named = (name: string): TreeNode => ({ ...emptyNode, name: Buffer.from(name) });
-    for (const names of [["b", "a"], ["a", "a"], ["ab", "a"]]) {
-      assert.throws(() => encodeTree(names.map(named), formatTime), (error) => hasCode(error, "internal"));
+    for (const names of [
+      ["b", "a"],
+      ["a", "a"],
+      ["ab", "a"],
+    ]) {
+      assert.throws(
+        () => encodeTree(names.map(named), formatTime),
+        (error) => hasCode(error, "internal"),
+      );
     }
     encodeTree(["a", "ab", "b", "\u{10000}"].map(named), formatTime);
   });
@@ -76,28 +142,38 @@ describe("encoding", () => {
 
 describe("parsing", () => {
   test("gives back any nodes, and the spans of their bytes", () => {
-    fc.assert(fc.property(nodes, (list) => {
-      const json = encodeTree(list, formatTime);
-      assert.deepEqual(parseTree(json), list);
-      assert.deepEqual(encodeTree(parseTree(json), formatTime), json);
-      const raw = [...iterateRawNodes(json)];
-      assert.deepEqual(raw.map(({ nameBytes }) => nameBytes), list.map((item) => item.name));
-      for (const [index, { start, end }] of raw.entries()) {
-        const item = list[index];
-        assert.ok(item);
-        assert.equal(json.toString("utf8", start, end), encodeNodeHead(item, formatTime) + encodeNodeTail(item));
-      }
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(nodes, (list) => {
+        const json = encodeTree(list, formatTime);
+        assert.deepEqual(parseTree(json), list);
+        assert.deepEqual(encodeTree(parseTree(json), formatTime), json);
+        const raw = [...iterateRawNodes(json)];
+        assert.deepEqual(
+          raw.map(({ nameBytes }) => nameBytes),
+          list.map((item) => item.name),
+        );
+        for (const [index, { start, end }] of raw.entries()) {
+          const item = list[index];
+          assert.ok(item);
+          assert.equal(json.toString("utf8", start, end), encodeNodeHead(item, formatTime) + encodeNodeTail(item));
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 
-  const nodeText = '{"name":"a","type":"file","mtime":"1970-01-01T00:00:00Z","atime":"1970-01-01T00:00:00Z","ctime":"1970-01-01T00:00:00Z","uid":0,"gid":0,"content":null}';
+  const nodeText =
+    '{"name":"a","type":"file","mtime":"1970-01-01T00:00:00Z","atime":"1970-01-01T00:00:00Z","ctime":"1970-01-01T00:00:00Z","uid":0,"gid":0,"content":null}';
 
   test("passes over unknown fields, white space, other orders and nulls", () => {
     const odd = ` { "version" : [1, {"nodes": [1e5, -0.5E-3, true, false]}] , "nodes" : [ { "unknown" : "\\u0041\\"}" , "size" : 5 ,\n "user":null,"name" : "a" , "linktarget_raw":"/w==","linktarget":"\\ufffd"} ], "more" : null } \n`;
     const [node] = parseTree(Buffer.from(odd));
     assert.ok(node);
     assert.deepEqual([node.name.toString(), node.size, node.type, node.linkTarget], ["a", 5n, "", Buffer.of(255)]);
-    assert.deepEqual([...iterateRawNodes(Buffer.from(odd))].map(({ nameBytes }) => nameBytes.toString()), ["a"]);
+    assert.deepEqual(
+      [...iterateRawNodes(Buffer.from(odd))].map(({ nameBytes }) => nameBytes.toString()),
+      ["a"],
+    );
     assert.deepEqual(parseTree(Buffer.from('{"nodes":null}')), []);
   });
 
@@ -112,37 +188,83 @@ describe("parsing", () => {
 
   test("never accepts what JSON.parse refuses, whatever byte is changed", () => {
     const whole = Buffer.from(`{"nodes":[${nodeText}],"x":[1,{"y":"\\u0041"}]}`);
-    fc.assert(fc.property(fc.nat(whole.length - 1), fc.constantFrom(...Buffer.from('{}[],:"\\0-.eut9 \n\u0001')), (index, byte) => {
-      const changed = Buffer.from(whole);
-      changed[index] = byte;
-      try {
-        parseTree(changed);
-      } catch (error) {
-        assert.ok(hasCode(error, "damaged") || hasCode(error, "hostile") || hasCode(error, "unsupported"), String(error));
-        return;
-      }
-      JSON.parse(changed.toString());
-    }), { numRuns: 3000 });
+    fc.assert(
+      fc.property(
+        fc.nat(whole.length - 1),
+        fc.constantFrom(...Buffer.from('{}[],:"\\0-.eut9 \n\u0001')),
+        (index, byte) => {
+          const changed = Buffer.from(whole);
+          changed[index] = byte;
+          try {
+            parseTree(changed);
+          } catch (error) {
+            assert.ok(
+              hasCode(error, "damaged") || hasCode(error, "hostile") || hasCode(error, "unsupported"),
+              String(error),
+            );
+            return;
+          }
+          JSON.parse(changed.toString());
+        },
+      ),
+      { numRuns: 3000 },
+    );
   });
 
   test("refuses wrong types as damage", () => {
     const wrong = [
-      '"size":-1', '"size":1.5', '"size":1e3', '"size":"1"', '"size":18446744073709551616', '"size":01', '"uid":4294967296', '"mode":-1', '"name":1', '"content":[1]',
-      '"content":["abc"]', `"subtree":"${id.toUpperCase()}"`, `"subtree":"${id}0"`, '"mtime":"yesterday"', '"mtime":0', '"extended_attributes":{}',
-      '"extended_attributes":[{"name":"a","value":"?"}]', '"generic_attributes":[]', '"user":{}', '"name":"\\\\q"', '"type":1',
-      `"x":${"[".repeat(1000)}${"]".repeat(1000)}`, `"x":${"[".repeat(100_000)}`,
+      '"size":-1',
+      '"size":1.5',
+      '"size":1e3',
+      '"size":"1"',
+      '"size":18446744073709551616',
+      '"size":01',
+      '"uid":4294967296',
+      '"mode":-1',
+      '"name":1',
+      '"content":[1]',
+      '"content":["abc"]',
+      `"subtree":"${id.toUpperCase()}"`,
+      `"subtree":"${id}0"`,
+      '"mtime":"yesterday"',
+      '"mtime":0',
+      '"extended_attributes":{}',
+      '"extended_attributes":[{"name":"a","value":"?"}]',
+      '"generic_attributes":[]',
+      '"user":{}',
+      '"name":"\\\\q"',
+      '"type":1',
+      `"x":${"[".repeat(1000)}${"]".repeat(1000)}`,
+      `"x":${"[".repeat(100_000)}`,
     ];
     for (const field of wrong) {
       assert.throws(() => parseTree(Buffer.from(`{"nodes":[{"name":"a",${field}}]}`)), isDamaged, field);
     }
-    for (const tree of ["", "[]", "{}", "null", '{"nodes":{}}', '{"nodes":[1]}', '{"nodes":[]}x', '{"nodes":[{"name":"a"},]}', '{"nodes":[{"name":"a"}{"name":"b"}]}']) {
+    for (const tree of [
+      "",
+      "[]",
+      "{}",
+      "null",
+      '{"nodes":{}}',
+      '{"nodes":[1]}',
+      '{"nodes":[]}x',
+      '{"nodes":[{"name":"a"},]}',
+      '{"nodes":[{"name":"a"}{"name":"b"}]}',
+    ]) {
       assert.throws(() => parseTree(Buffer.from(tree)), isDamaged, tree);
     }
-    assert.throws(() => parseTree(Buffer.from('{"nodes":[{"name":"a","type":"portal"}]}')), (error) => hasCode(error, "unsupported"));
+    assert.throws(
+      () => parseTree(Buffer.from('{"nodes":[{"name":"a","type":"portal"}]}')),
+      (error) => hasCode(error, "unsupported"),
+    );
   });
 
   test("refuses names out of order or twice as damage", () => {
-    for (const names of [["b", "a"], ["a", "a"], ["a", "\\\\x61"]]) {
+    for (const names of [
+      ["b", "a"],
+      ["a", "a"],
+      ["a", "\\\\x61"],
+    ]) {
       const json = Buffer.from(`{"nodes":[${names.map((item) => `{"name":"${item}"}`).join(",")}]}`);
       assert.throws(() => parseTree(json), isDamaged, names.join());
       assert.throws(() => [...iterateRawNodes(json)], isDamaged, names.join());
@@ -152,10 +274,24 @@ describe("parsing", () => {
   test("refuses names that could lead elsewhere as hostile", () => {
     for (const name of ["", ".", "..", "a/b", "/", "\\\\x2e.", "a\\\\x00b", "a\\\\u002fb", "\\u002e\\u002e", "../x"]) {
       const json = Buffer.from(`{"nodes":[{"name":"${name}"}]}`);
-      assert.throws(() => parseTree(json), (error) => hasCode(error, "hostile"), name);
-      assert.throws(() => [...iterateRawNodes(json)], (error) => hasCode(error, "hostile"), name);
+      assert.throws(
+        () => parseTree(json),
+        (error) => hasCode(error, "hostile"),
+        name,
+      );
+      assert.throws(
+        () => [...iterateRawNodes(json)],
+        (error) => hasCode(error, "hostile"),
+        name,
+      );
     }
-    assert.throws(() => parseTree(Buffer.from('{"nodes":[{"type":"file"}]}')), (error) => hasCode(error, "hostile"));
-    assert.throws(() => parseTree(Buffer.from('{"nodes":[{"name":null}]}')), (error) => hasCode(error, "hostile"));
+    assert.throws(
+      () => parseTree(Buffer.from('{"nodes":[{"type":"file"}]}')),
+      (error) => hasCode(error, "hostile"),
+    );
+    assert.throws(
+      () => parseTree(Buffer.from('{"nodes":[{"name":null}]}')),
+      (error) => hasCode(error, "hostile"),
+    );
   });
 });

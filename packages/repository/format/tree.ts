@@ -19,7 +19,10 @@ export function encodeTree(nodes: readonly TreeNode[], formatTime: TimeFormatter
   const texts = nodes.map((node, index) => {
     const previous = nodes[index - 1];
     if (previous !== undefined && Buffer.compare(previous.name, node.name) >= 0) {
-      throw new HoldfastError("internal", `a tree is not in order: ${quoteName(node.name)} after ${quoteName(previous.name)}`);
+      throw new HoldfastError(
+        "internal",
+        `a tree is not in order: ${quoteName(node.name)} after ${quoteName(previous.name)}`,
+      );
     }
     return encodeNodeHead(node, formatTime) + encodeNodeTail(node);
   });

@@ -32,9 +32,16 @@ export function encodeUnpacked(json: Uint8Array, sealer: Sealer, compressor: Com
  * The JSON document in a file's bytes; with `name`, after checking that the bytes are those that were
  * stored under it. Throws `damaged`, and `unsupported` for an encoding that is not known.
  */
-export function decodeUnpacked(bytes: Uint8Array, name: string | null, sealer: Sealer, decompressor: Decompressor): Buffer {
+export function decodeUnpacked(
+  bytes: Uint8Array,
+  name: string | null,
+  sealer: Sealer,
+  decompressor: Decompressor,
+): Buffer {
   if (name !== null && idOf(bytes) !== name) {
-    throw new HoldfastError("damaged", `the content of the file ${name} does not match its name`, { context: { name } });
+    throw new HoldfastError("damaged", `the content of the file ${name} does not match its name`, {
+      context: { name },
+    });
   }
   const plain = sealer.open(bytes);
   const version = plain[0];

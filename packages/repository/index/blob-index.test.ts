@@ -11,7 +11,8 @@ test("holds what a map holds, for both types and several places", () => {
   const index = BlobIndex.create(10);
   const pack = index.packNumber("aa".repeat(32));
   const other = index.packNumber("bb".repeat(32));
-  for (let n = 0; n < 70_000; n++) index.add(idOf(n), n % 3 === 0 ? "tree" : "data", n % 2 ? pack : other, n, n + 32, n % 5 ? n + 1 : 0);
+  for (let n = 0; n < 70_000; n++)
+    index.add(idOf(n), n % 3 === 0 ? "tree" : "data", n % 2 ? pack : other, n, n + 32, n % 5 ? n + 1 : 0);
   index.add(idOf(1), "data", other, 7, 8, 9);
   index.add(idOf(1), "data", other, 7, 8, 9);
   assert.equal(index.size, 70_001);
@@ -20,7 +21,10 @@ test("holds what a map holds, for both types and several places", () => {
     assert.ok(index.has(idOf(n), type));
     assert.ok(!index.has(idOf(n), type === "tree" ? "data" : "tree"));
     assert.deepEqual(index.locations(idOf(n).toString("hex"), type).at(-1), {
-      pack: (n % 2 ? "aa" : "bb").repeat(32), offset: n, lengthBytes: n + 32, plainLength: n % 5 ? n + 1 : 0,
+      pack: (n % 2 ? "aa" : "bb").repeat(32),
+      offset: n,
+      lengthBytes: n + 32,
+      plainLength: n % 5 ? n + 1 : 0,
     });
   }
   assert.equal(index.locations(idOf(1).toString("hex"), "data").length, 2);
@@ -64,7 +68,10 @@ test("threads that claim the same blobs get each blob exactly once", async () =>
         }),
     ),
   );
-  assert.equal(wins.reduce((a, b) => a + b), 60_000);
+  assert.equal(
+    wins.reduce((a, b) => a + b),
+    60_000,
+  );
   for (let n = 0; n < 60_000; n += 501) assert.ok(index.has(idOf(n), "data"));
 });
 

@@ -154,7 +154,7 @@ export class BlobIndex {
   locations(id: string, type: BlobType): BlobLocation[] {
     const bytes = Buffer.from(id, "hex");
     const found: BlobLocation[] = [];
-    for (let at = this.#find(bytes, type, this.#head(bytes), 0); at !== 0; ) {
+    for (let at = this.#find(bytes, type, this.#head(bytes), 0); at !== 0;) {
       const location = this.#location(at - 1);
       if (location) found.push(location);
       at = this.#find(bytes, type, this.#next(at - 1), 0);
@@ -198,9 +198,13 @@ export class BlobIndex {
   #find(id: Buffer, type: BlobType, from: number, until: number): number {
     const bit = type === "tree" ? treeBit : 0;
     const first = id.readUInt32LE(0);
-    for (let link = from; link !== until && link !== 0; ) {
+    for (let link = from; link !== until && link !== 0;) {
       const [segment, word] = this.#locate(link - 1);
-      if (segment[word] === first && (segment[word + packWord]! & treeBit) === (bit | 0) && this.#sameId(segment, word, id)) {
+      if (
+        segment[word] === first &&
+        (segment[word + packWord]! & treeBit) === (bit | 0) &&
+        this.#sameId(segment, word, id)
+      ) {
         return link;
       }
       link = segment[word + nextWord]!;

@@ -58,7 +58,8 @@ export class BlobMarks {
       const link = this.#slots[slot]!;
       if (link === 0) return slot;
       const entry = link - 1;
-      if (((this.#isTree[entry >> 3]! >> (entry & 7)) & 1) === isTree && this.#index.idOf(entry).equals(id)) return slot;
+      if (((this.#isTree[entry >> 3]! >> (entry & 7)) & 1) === isTree && this.#index.idOf(entry).equals(id))
+        return slot;
     }
   }
 }

@@ -55,7 +55,11 @@ export class DamageLog {
   invalidTree(id: string, pack: string | null, problem: string): void {
     const key = blobKey("tree", id);
     let damage = this.#invalidTrees.get(key);
-    if (!damage) this.#invalidTrees.set(key, (damage = { kind: "tree-invalid", pack, problems: new Set(), blobs: new Set([key]) }));
+    if (!damage)
+      this.#invalidTrees.set(
+        key,
+        (damage = { kind: "tree-invalid", pack, problems: new Set(), blobs: new Set([key]) }),
+      );
     damage.problems.add(problem);
   }
 
@@ -70,7 +74,8 @@ export class DamageLog {
     for (const damage of this.damages) {
       for (const key of damage.blobs) {
         const { type, id } = blobName(key);
-        if (damage.kind === "tree-invalid" || this.isLost(index, type, id)) lost.set(key, [...(lost.get(key) ?? []), damage]);
+        if (damage.kind === "tree-invalid" || this.isLost(index, type, id))
+          lost.set(key, [...(lost.get(key) ?? []), damage]);
       }
     }
     return lost;

@@ -31,7 +31,8 @@ export async function checkData(
       const sizeBytes = sizes.get(pack.name);
       // Found missing before.
       if (sizeBytes === undefined) continue;
-      while (running.size > 0 && (inFlight + sizeBytes > bytesInFlight || running.size > 2 * pool.workers)) await Promise.race(running);
+      while (running.size > 0 && (inFlight + sizeBytes > bytesInFlight || running.size > 2 * pool.workers))
+        await Promise.race(running);
       options.throwIfAborted();
       inFlight += sizeBytes;
       const work = verifyPack(repository, pool, pack.name, blobs, log).finally(() => {
@@ -53,7 +54,13 @@ export async function checkData(
   return read;
 }
 
-async function verifyPack(repository: Repository, pool: CheckPool, name: string, blobs: readonly PackBlob[], log: DamageLog): Promise<void> {
+async function verifyPack(
+  repository: Repository,
+  pool: CheckPool,
+  name: string,
+  blobs: readonly PackBlob[],
+  log: DamageLog,
+): Promise<void> {
   const table = new Uint32Array(blobs.length * wordsPerBlob);
   for (const [at, { id, type, location }] of blobs.entries()) writeBlob(table, at, { ...location, type, id });
   try {
@@ -71,5 +78,7 @@ async function verifyPack(repository: Repository, pool: CheckPool, name: string,
 /** The bytes in memory that holds nothing else, so that it can be handed over. */
 function ownMemory(bytes: Buffer): Uint8Array<ArrayBuffer> {
   const { buffer } = bytes;
-  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength ? new Uint8Array(buffer) : new Uint8Array(bytes);
+  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength
+    ? new Uint8Array(buffer)
+    : new Uint8Array(bytes);
 }

@@ -20,7 +20,12 @@ export async function checkConfig(repository: Repository, log: DamageLog): Promi
     if (config.id !== repository.config.id) throw new HoldfastError("damaged", "it is that of another repository");
   } catch (error) {
     const kind = hasCode(error, "not-found") ? "file-missing" : "file-damaged";
-    log.add({ severity: "error", kind, message: `the config is damaged: ${problemOf(error)}`, file: { type: "config", name: "config" } });
+    log.add({
+      severity: "error",
+      kind,
+      message: `the config is damaged: ${problemOf(error)}`,
+      file: { type: "config", name: "config" },
+    });
   }
 }
 
@@ -29,7 +34,12 @@ export async function checkKeys(repository: Repository, log: DamageLog): Promise
   const names = await namesOf(repository, "key");
   if (!names.includes(repository.keyId)) {
     const file = { type: "key", name: repository.keyId } as const;
-    log.add({ severity: "error", kind: "file-missing", message: `the key ${repository.keyId}, which opened the repository, is gone`, file });
+    log.add({
+      severity: "error",
+      kind: "file-missing",
+      message: `the key ${repository.keyId}, which opened the repository, is gone`,
+      file,
+    });
   }
   await checkEach(names, "key", log, async (name) => {
     const bytes = await repository.storage.read("key", name);
@@ -61,7 +71,12 @@ async function namesOf(repository: Repository, type: FileType): Promise<string[]
   return (await Array.fromAsync(repository.storage.list(type))).map(({ name }) => name);
 }
 
-async function checkEach(names: readonly string[], type: FileType, log: DamageLog, checkOne: (name: string) => Promise<void>): Promise<void> {
+async function checkEach(
+  names: readonly string[],
+  type: FileType,
+  log: DamageLog,
+  checkOne: (name: string) => Promise<void>,
+): Promise<void> {
   await forEachAtOnce(names, readsAtOnce, async (name) => {
     try {
       await checkOne(name);

@@ -44,7 +44,12 @@ class ImpactFinder {
   /** What hurts a tree or anything below it. */
   readonly #below = new Map<string, ReadonlySet<Damage>>();
 
-  constructor(repository: Repository, index: BlobIndex, lost: ReadonlyMap<BlobKey, readonly Damage[]>, throwIfAborted: () => void) {
+  constructor(
+    repository: Repository,
+    index: BlobIndex,
+    lost: ReadonlyMap<BlobKey, readonly Damage[]>,
+    throwIfAborted: () => void,
+  ) {
     this.#index = index;
     this.#lost = lost;
     this.#reader = blobReader(repository);
@@ -81,7 +86,8 @@ class ImpactFinder {
     for (const node of await this.#nodes(tree)) {
       const below = `${path}/${node.name.toString("latin1")}`;
       for (const damage of this.#damagesOfContent(node)) this.#addPath(damage, below);
-      if (node.subtree !== null && this.#isWorthwhile(await this.#damagesBelow(node.subtree))) await this.#addPaths(node.subtree, below);
+      if (node.subtree !== null && this.#isWorthwhile(await this.#damagesBelow(node.subtree)))
+        await this.#addPaths(node.subtree, below);
     }
   }
 
@@ -115,7 +121,11 @@ class ImpactFinder {
 }
 
 /** An impact as a finding tells it. */
-export function describeImpact(impact: Impact | undefined): { snapshots: string[]; paths: Buffer[]; pathCount: number } {
+export function describeImpact(impact: Impact | undefined): {
+  snapshots: string[];
+  paths: Buffer[];
+  pathCount: number;
+} {
   const paths = [...(impact?.paths ?? [])];
   return {
     snapshots: [...(impact?.snapshots ?? [])],

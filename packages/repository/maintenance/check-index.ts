@@ -43,13 +43,22 @@ export class CheckedIndex {
     this.files = files.map(({ name }) => name);
   }
 
-  static async read(repository: Repository, log: DamageLog, progress: (done: number, total: number) => void): Promise<CheckedIndex> {
+  static async read(
+    repository: Repository,
+    log: DamageLog,
+    progress: (done: number, total: number) => void,
+  ): Promise<CheckedIndex> {
     const files = await Array.fromAsync(repository.storage.list("index"));
     const all = await CheckedIndex.#readAll(repository, files, log, progress);
     const replaced = files.filter(({ name }) => all.superseded.has(name));
     if (replaced.length === 0) return all;
     for (const { name } of replaced) {
-      log.add({ severity: "rubbish", kind: "index-superseded", message: `the index ${name} was replaced by another one and is still there`, file: { type: "index", name } });
+      log.add({
+        severity: "rubbish",
+        kind: "index-superseded",
+        message: `the index ${name} was replaced by another one and is still there`,
+        file: { type: "index", name },
+      });
     }
     // Rare and old. What is odd about the files was logged the first time.
     const left = files.filter(({ name }) => !all.superseded.has(name));
@@ -101,12 +110,14 @@ export class CheckedIndex {
         const before = this.index.size;
         this.index.add(blobId, type, pack, offset, lengthBytes, plainLength);
         if (this.index.size > before) return this.#count(pack, type, lengthBytes, plainLength);
-        if (!this.#agrees(blobId, type, pack, offset, lengthBytes, plainLength)) contradicted.add(this.packs[pack]!.name);
+        if (!this.#agrees(blobId, type, pack, offset, lengthBytes, plainLength))
+          contradicted.add(this.packs[pack]!.name);
       },
       supersedes: (id) => this.superseded.add(id),
     });
     const file = { type: "index", name } as const;
-    if (blobs === 0) log?.add({ severity: "rubbish", kind: "index-empty", message: `the index ${name} lists no blobs`, file });
+    if (blobs === 0)
+      log?.add({ severity: "rubbish", kind: "index-empty", message: `the index ${name} lists no blobs`, file });
     for (const packName of contradicted) {
       const message = `the index ${name} contradicts another one about the pack ${packName}`;
       log?.add({ severity: "error", kind: "index-contradiction", message, file });
@@ -116,8 +127,15 @@ export class CheckedIndex {
   #packNumber(name: string, file: number): number {
     const number = this.index.packNumber(name);
     const facts = (this.packs[number] ??= {
-      name, blobs: 0, blobBytes: 0, headerBytes: sealOverheadBytes + packLengthFieldBytes,
-      hasData: false, hasTrees: false, runs: 0, indexFiles: 0, lastIndexFile: -1,
+      name,
+      blobs: 0,
+      blobBytes: 0,
+      headerBytes: sealOverheadBytes + packLengthFieldBytes,
+      hasData: false,
+      hasTrees: false,
+      runs: 0,
+      indexFiles: 0,
+      lastIndexFile: -1,
     });
     if (facts.lastIndexFile !== file) facts.indexFiles++;
     facts.lastIndexFile = file;
@@ -137,8 +155,15 @@ export class CheckedIndex {
 
   #agrees(id: Buffer, type: BlobType, pack: number, offset: number, lengthBytes: number, plainLength: number): boolean {
     const { name } = this.packs[pack]!;
-    return this.index.locations(id.toString("hex"), type).some((location) =>
-      location.pack === name && location.offset === offset && location.lengthBytes === lengthBytes && location.plainLength === plainLength);
+    return this.index
+      .locations(id.toString("hex"), type)
+      .some(
+        (location) =>
+          location.pack === name &&
+          location.offset === offset &&
+          location.lengthBytes === lengthBytes &&
+          location.plainLength === plainLength,
+      );
   }
 
   /** Every pack with its blobs in the order of their places. One pack at a time is in memory, rare ones aside. */

@@ -5,14 +5,23 @@ import { blobKey } from "./check-damage.ts";
 import type { CheckedIndex, PackBlob, PackFacts } from "./check-index.ts";
 
 /** The sizes of all packs in the storage, by name. */
-export async function checkPacks(repository: Repository, checked: CheckedIndex, log: DamageLog): Promise<Map<string, number>> {
+export async function checkPacks(
+  repository: Repository,
+  checked: CheckedIndex,
+  log: DamageLog,
+): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for await (const { name, sizeBytes } of repository.storage.list("pack")) sizes.set(name, sizeBytes);
   for (const { pack, blobs } of checked.contents()) checkPack(pack, blobs, sizes.get(pack.name), log);
   const indexed = new Set(checked.packs.map(({ name }) => name));
   for (const name of sizes.keys()) {
     if (indexed.has(name)) continue;
-    log.add({ severity: "rubbish", kind: "pack-unindexed", message: `the pack ${name} is in no index`, file: { type: "pack", name } });
+    log.add({
+      severity: "rubbish",
+      kind: "pack-unindexed",
+      message: `the pack ${name} is in no index`,
+      file: { type: "pack", name },
+    });
   }
   return sizes;
 }
@@ -25,14 +34,29 @@ function checkPack(pack: PackFacts, blobs: readonly PackBlob[], sizeBytes: numbe
   } else if (pack.blobBytes + pack.headerBytes !== sizeBytes) {
     // Only what lies beyond the end is surely lost; reading the data tells the rest.
     const lost = blobs.filter(({ location }) => location.offset + location.lengthBytes > sizeBytes).map(keyOf);
-    log.pack(name, "pack-damaged", `it has ${sizeBytes} bytes where the index speaks of ${pack.blobBytes + pack.headerBytes}`, lost);
+    log.pack(
+      name,
+      "pack-damaged",
+      `it has ${sizeBytes} bytes where the index speaks of ${pack.blobBytes + pack.headerBytes}`,
+      lost,
+    );
   }
   let end = 0;
   if (blobs.some(({ location }) => location.offset !== end || ((end += location.lengthBytes), false))) {
-    log.add({ severity: "error", kind: "index-contradiction", message: `the index gives blobs of the pack ${name} places with gaps or overlaps`, file });
+    log.add({
+      severity: "error",
+      kind: "index-contradiction",
+      message: `the index gives blobs of the pack ${name} places with gaps or overlaps`,
+      file,
+    });
   }
   if (pack.indexFiles > 1) {
-    log.add({ severity: "hint", kind: "pack-indexed-twice", message: `the pack ${name} is listed in ${pack.indexFiles} index files`, file });
+    log.add({
+      severity: "hint",
+      kind: "pack-indexed-twice",
+      message: `the pack ${name} is listed in ${pack.indexFiles} index files`,
+      file,
+    });
   }
   if (pack.hasData && pack.hasTrees) {
     log.add({ severity: "hint", kind: "pack-mixed", message: `the pack ${name} holds both data and trees`, file });

@@ -28,10 +28,15 @@ export class CheckPool implements AsyncDisposable {
   async run<K extends CheckTask["kind"]>(task: CheckTask & { kind: K }): Promise<CheckAnswer & { kind: K }> {
     if (this.#failure) throw this.#failure;
     const given: CheckTask = task;
-    const thread = this.#threads.reduce((least, other) => (other.waiting.length < least.waiting.length ? other : least));
+    const thread = this.#threads.reduce((least, other) =>
+      other.waiting.length < least.waiting.length ? other : least,
+    );
     return new Promise((resolve, reject) => {
       thread.waiting.push({ resolve: resolve as (answer: CheckAnswer) => void, reject });
-      thread.worker.postMessage(given, given.kind === "pack" ? [given.bytes.buffer, given.blobs.buffer] : [given.bytes.buffer]);
+      thread.worker.postMessage(
+        given,
+        given.kind === "pack" ? [given.bytes.buffer, given.blobs.buffer] : [given.bytes.buffer],
+      );
     });
   }
 
@@ -46,10 +51,15 @@ export class CheckPool implements AsyncDisposable {
   }
 
   #start(key: MasterKey): Thread {
-    const worker = new Worker(new URL("./check-worker.ts", import.meta.url), { workerData: key, resourceLimits: heapLimits });
+    const worker = new Worker(new URL("./check-worker.ts", import.meta.url), {
+      workerData: key,
+      resourceLimits: heapLimits,
+    });
     const thread: Thread = { worker, waiting: [] };
     worker.on("message", (answer: CheckAnswer) => thread.waiting.shift()?.resolve(answer));
-    worker.on("error", (error) => this.#fail(new HoldfastError("internal", `a worker thread failed: ${error.message}`, { cause: error })));
+    worker.on("error", (error) =>
+      this.#fail(new HoldfastError("internal", `a worker thread failed: ${error.message}`, { cause: error })),
+    );
     worker.on("exit", () => this.#fail(new HoldfastError("internal", "a worker thread ended before its work")));
     return thread;
   }

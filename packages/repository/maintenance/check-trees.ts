@@ -95,13 +95,15 @@ class TreeWalker implements TreeWalk {
       return facts ?? factsOfTree(await this.#reader.load(this.#index, "tree", id));
     } catch (error) {
       const problem = problemOf(error);
-      for (const { pack } of this.#index.locations(id, "tree")) this.#log.pack(pack, "pack-damaged", problem, [blobKey("tree", id)]);
+      for (const { pack } of this.#index.locations(id, "tree"))
+        this.#log.pack(pack, "pack-damaged", problem, [blobKey("tree", id)]);
       return null;
     }
   }
 
   #visitNodes(id: string, { content, subtrees, problems }: TreeFacts): void {
-    for (const problem of problems) this.#log.invalidTree(id, this.#index.locations(id, "tree")[0]?.pack ?? null, problem);
+    for (const problem of problems)
+      this.#log.invalidTree(id, this.#index.locations(id, "tree")[0]?.pack ?? null, problem);
     for (const blob of eachId(content)) {
       if (this.marks.mark(blob, "data") === "unknown") this.#log.missingBlob(blobKey("data", blob.toString("hex")));
     }

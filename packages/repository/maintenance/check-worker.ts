@@ -14,7 +14,12 @@ import { factsOfTree } from "./tree-facts.ts";
 /** `bytes` lie in memory of their own, which is handed over. */
 export type CheckTask =
   | { readonly kind: "pack"; readonly name: string; readonly bytes: Uint8Array<ArrayBuffer>; readonly blobs: BlobTable }
-  | { readonly kind: "tree"; readonly id: string; readonly bytes: Uint8Array<ArrayBuffer>; readonly plainLength: number };
+  | {
+      readonly kind: "tree";
+      readonly id: string;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      readonly plainLength: number;
+    };
 
 /** One for each task, in their order. A tree whose sealed bytes are damaged has no facts. */
 export type CheckAnswer =
@@ -41,9 +46,10 @@ function readTree(sealed: Buffer, plainLength: number, id: string): TreeFacts | 
 
 port.on("message", (task: CheckTask) => {
   const bytes = Buffer.from(task.bytes.buffer, task.bytes.byteOffset, task.bytes.byteLength);
-  const answer: CheckAnswer = task.kind === "pack"
-    ? { kind: "pack", problems: verifier.verify(task.name, bytes, task.blobs) }
-    : { kind: "tree", facts: readTree(bytes, task.plainLength, task.id) };
+  const answer: CheckAnswer =
+    task.kind === "pack"
+      ? { kind: "pack", problems: verifier.verify(task.name, bytes, task.blobs) }
+      : { kind: "tree", facts: readTree(bytes, task.plainLength, task.id) };
   // Given back at once: the collector does not know how much memory hangs on so small an object.
   task.bytes.buffer.transfer(0);
   port.postMessage(answer);

@@ -23,7 +23,16 @@ interface Place {
 let made: ResticRepository;
 let repository: Repository;
 /** Files of each kind, packs told apart by what they hold, in the order of the two snapshots where that counts. */
-const files: Record<FileType | "data" | "tree", Place[]> = { config: [], key: [], lock: [], snapshot: [], index: [], pack: [], data: [], tree: [] };
+const files: Record<FileType | "data" | "tree", Place[]> = {
+  config: [],
+  key: [],
+  lock: [],
+  snapshot: [],
+  index: [],
+  pack: [],
+  data: [],
+  tree: [],
+};
 let snapshotIds: string[] = [];
 let sourcePath = "";
 
@@ -35,7 +44,10 @@ before(async () => {
   // Two locks of a living process elsewhere.
   for (const pid of [1, 2]) {
     const time = BigInt(Date.now()) * 1_000_000n;
-    await repository.saveUnpacked("lock", encodeLockFile({ time, exclusive: false, hostname: "elsewhere", username: "u", pid, uid: 0, gid: 0 }));
+    await repository.saveUnpacked(
+      "lock",
+      encodeLockFile({ time, exclusive: false, hostname: "elsewhere", username: "u", pid, uid: 0, gid: 0 }),
+    );
   }
   for (const type of fileTypes) {
     for await (const { name } of repository.storage.list(type)) files[type].push({ type, name });
@@ -57,7 +69,10 @@ before(async () => {
     const isFirst = [...ids].some((id) => firstBlobs.has(id));
     files[kind][isFirst ? "unshift" : "push"]({ type: "pack", name });
   }
-  assert.deepEqual([files.data.length, files.tree.length, files.index.length, files.lock.length, files.key.length], [2, 2, 2, 2, 2]);
+  assert.deepEqual(
+    [files.data.length, files.tree.length, files.index.length, files.lock.length, files.key.length],
+    [2, 2, 2, 2, 2],
+  );
 });
 
 after(async () => {
@@ -109,7 +124,9 @@ function flipped(content: Buffer, bit: number): Buffer {
 }
 
 function errorsAbout(report: CheckReport, { type, name }: Place): Finding[] {
-  return report.findings.filter((finding) => finding.severity === "error" && finding.file?.type === type && finding.file.name === name);
+  return report.findings.filter(
+    (finding) => finding.severity === "error" && finding.file?.type === type && finding.file.name === name,
+  );
 }
 
 function names(finding: Finding | undefined): { snapshots: readonly string[]; paths: string[] } {
@@ -158,7 +175,8 @@ for (const kind of kinds) {
           assert.ok(errorsAbout(report, place).length > 0);
           assert.ok(errorsAbout(report, other).length > 0);
           if (kind !== "lock" && kind !== "key") assert.equal(made.isSound(), false);
-        }));
+        }),
+      );
     });
   });
 }
@@ -205,17 +223,41 @@ describe("what is missing", () => {
         const { findings, verdict } = await checkAll();
         assert.equal(verdict, "damaged");
         const missing = findings.find(({ kind }) => kind === "blobs-missing");
-        assert.ok((missing?.snapshots?.length ?? 0) > 0 && (missing?.pathCount ?? 0) > 0 && (missing?.blobCount ?? 0) > 0);
+        assert.ok(
+          (missing?.snapshots?.length ?? 0) > 0 && (missing?.pathCount ?? 0) > 0 && (missing?.blobCount ?? 0) > 0,
+        );
         assert.equal(findings.filter(({ kind }) => kind === "pack-unindexed").length, 2);
         assert.equal(made.isSound(), false);
       });
     }
   });
 
+  test("the blobs of one data pack in all indexes: names the files that need them", async () => {
+    const [left] = files.data as [Place];
+    const packs = new Map<string, { id: string; type: "data" | "tree"; offset: number; lengthBytes: number; plainLength: number }[]>();
+    for (const { id, type, location } of (await repository.loadIndex()).blobs()) {
+      if (location.pack === left.name) continue;
+      packs.set(location.pack, [...(packs.get(location.pack) ?? []), { id: id.toString("hex"), type, ...location }]);
+    }
+    const name = await repository.saveUnpacked("index", encodeIndex([...packs].map(([id, blobs]) => ({ id, blobs }))));
+    const [first, second] = files.index as [Place, Place];
+    await whileDamaged(first, null, () =>
+      whileDamaged(second, null, async () => {
+        const { findings } = await checkAll();
+        const missing = findings.find(({ kind }) => kind === "blobs-missing");
+        assert.deepEqual(names(missing), { snapshots: snapshotIds, paths: [at("a", "one"), at("a", "two")] });
+        assert.equal(made.isSound(), false);
+      }));
+    await repository.storage.remove("index", name);
+  });
+
   test("the config, and the key in use", async () => {
     for (const place of [files.config[0]!, { type: "key", name: repository.keyId } as const]) {
       await whileDamaged(place, null, async () => {
-        assert.deepEqual(errorsAbout(await checkAll(), place).map(({ kind }) => kind), ["file-missing"]);
+        assert.deepEqual(
+          errorsAbout(await checkAll(), place).map(({ kind }) => kind),
+          ["file-missing"],
+        );
       });
     }
   });
@@ -259,18 +301,26 @@ describe("a bit flipped in one blob", () => {
 describe("leftovers", () => {
   test("a pack in no index, an index of nothing and a stale lock are rubbish, as is garbage among the packs", async () => {
     const index = await repository.saveUnpacked("index", encodeIndex([]));
-    const old = encodeLockFile({ time: 0n, exclusive: true, hostname: "elsewhere", username: "u", pid: 1, uid: 0, gid: 0 });
+    const old = encodeLockFile({
+      time: 0n,
+      exclusive: true,
+      hostname: "elsewhere",
+      username: "u",
+      pid: 1,
+      uid: 0,
+      gid: 0,
+    });
     const lock = await repository.saveUnpacked("lock", old);
     const garbage = "ab".repeat(32);
     await repository.storage.put("pack", garbage, [Buffer.from("garbage")]);
     try {
       const report = await checkAll();
       assert.equal(report.verdict, "rubbish");
-      assert.deepEqual(report.findings.map(({ kind, severity, file }) => [kind, severity, file?.name]).sort(), [
-        ["index-empty", "rubbish", index],
-        ["lock-stale", "rubbish", lock],
-        ["pack-unindexed", "rubbish", garbage],
-      ]);
+      assert.deepEqual(new Set(report.findings.map(({ kind, severity, file }) => `${severity} ${kind} ${file?.name}`)), new Set([
+        `rubbish index-empty ${index}`,
+        `rubbish lock-stale ${lock}`,
+        `rubbish pack-unindexed ${garbage}`,
+      ]));
       assert.ok(made.isSound());
     } finally {
       await repository.storage.remove("index", index);
@@ -300,7 +350,10 @@ describe("leftovers", () => {
     const report = await checkAll();
     await repository.storage.remove("index", again);
     assert.equal(report.verdict, "clean");
-    assert.deepEqual(report.findings.map(({ kind }) => kind), ["pack-indexed-twice"]);
+    assert.deepEqual(
+      report.findings.map(({ kind }) => kind),
+      ["pack-indexed-twice"],
+    );
     const wrong = blobs.map((blob) => ({ ...blob, plainLength: blob.plainLength + 1 }));
     const liar = await repository.saveUnpacked("index", encodeIndex([{ id: pack.name, blobs: wrong }]));
     const lied = await checkAll();
@@ -317,13 +370,21 @@ test("a blob that is stored twice is not lost with one of its packs", async () =
   const { sealPack } = await import("../format/pack.ts");
   const { hash } = await import("node:crypto");
   const whole = readFileSync(pathOf(pack));
-  const blobs = [...index.blobs()].filter(({ location }) => location.pack === pack.name)
-    .map(({ id, type, location }) => ({ id: Buffer.from(id), type, ...location })).sort((a, b) => a.offset - b.offset);
-  const body = whole.subarray(0, blobs.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0));
+  const blobs = [...index.blobs()]
+    .filter(({ location }) => location.pack === pack.name)
+    .map(({ id, type, location }) => ({ id: Buffer.from(id), type, ...location }))
+    .sort((a, b) => a.offset - b.offset);
+  const body = whole.subarray(
+    0,
+    blobs.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0),
+  );
   const copy = Buffer.concat([body, sealPack(blobs, repository.sealer)]);
   const name = hash("sha256", copy);
   await repository.storage.put("pack", name, [copy]);
-  const listed = await repository.saveUnpacked("index", encodeIndex([{ id: name, blobs: blobs.map((blob) => ({ ...blob, id: blob.id.toString("hex") })) }]));
+  const listed = await repository.saveUnpacked(
+    "index",
+    encodeIndex([{ id: name, blobs: blobs.map((blob) => ({ ...blob, id: blob.id.toString("hex") })) }]),
+  );
   try {
     const sound = await checkAll();
     assert.equal(sound.verdict, "clean");
@@ -341,12 +402,43 @@ test("a blob that is stored twice is not lost with one of its packs", async () =
 test("opening a repository with a damaged config or only damaged keys says so", async () => {
   const [config] = files.config as [Place];
   await whileDamaged(config, flipped(readFileSync(pathOf(config)), 100), () =>
-    assert.rejects(made.open(), (error) => hasCode(error, "damaged")));
+    assert.rejects(made.open(), (error) => hasCode(error, "damaged")),
+  );
   await whileDamaged(config, null, () => assert.rejects(made.open(), (error) => hasCode(error, "repository-missing")));
   const [first, second] = files.key as [Place, Place];
   await whileDamaged(first, Buffer.from("{"), () =>
     whileDamaged(second, Buffer.from("{"), () =>
-      assert.rejects(made.open(), (error) => hasCode(error, "damaged") && (error.message.includes(first.name) || error.message.includes(second.name)))));
+      assert.rejects(
+        made.open(),
+        (error) =>
+          hasCode(error, "damaged") && (error.message.includes(first.name) || error.message.includes(second.name)),
+      ),
+    ),
+  );
+});
+
+test("an interrupted check ends with `interrupted`, before it begins and while it runs", async () => {
+  const before = AbortSignal.abort();
+  await assert.rejects(check(repository, { readData: true, signal: before }, () => undefined), (error) => hasCode(error, "interrupted"));
+  const controller = new AbortController();
+  const stopAtData = ({ kind, phase }: { kind: string; phase?: string }): void => {
+    if (kind === "progress" && phase === "trees") controller.abort();
+  };
+  await assert.rejects(check(repository, { readData: true, signal: controller.signal }, stopAtData), (error) => hasCode(error, "interrupted"));
+});
+
+test("every finding comes to the listener, and progress of every phase", async () => {
+  const [pack] = files.data as [Place];
+  await whileDamaged(pack, null, async () => {
+    const phases = new Set<string>();
+    const found: Finding[] = [];
+    const report = await check(repository, { readData: true, workers: 1 }, (event) => {
+      if (event.kind === "progress") phases.add(event.phase);
+      else found.push(event.finding);
+    });
+    assert.deepEqual(found, report.findings);
+    assert.deepEqual([...phases], ["files", "index", "packs", "trees", "data", "impact"]);
+  });
 });
 
 describe("any bit of the repository", () => {
@@ -356,11 +448,15 @@ describe("any bit of the repository", () => {
     const places = fileTypes.filter((type) => type !== "lock").flatMap((type) => files[type]);
     const contents = new Map<string, Buffer>();
     const index = await repository.loadIndex();
-    for (const { id, type } of index.blobs()) contents.set(`${type} ${id.toString("hex")}`, await repository.loadBlob(type, id.toString("hex")));
+    for (const { id, type } of index.blobs())
+      contents.set(`${type} ${id.toString("hex")}`, await repository.loadBlob(type, id.toString("hex")));
     for (const { place, bit } of isLong ? bitsOfEveryByte(places) : randomBits(places, 100)) {
       await whileDamaged(place, flipped(readFileSync(pathOf(place)), bit), async () => {
         const report = await checkAll();
-        assert.ok(errorsAbout(report, place).length > 0, `bit ${bit} of ${place.type} ${basename(place.name)} was not found`);
+        assert.ok(
+          errorsAbout(report, place).length > 0,
+          `bit ${bit} of ${place.type} ${basename(place.name)} was not found`,
+        );
         if (place.type === "pack") await assertNothingWrongIsRead(contents);
       });
     }

@@ -46,7 +46,9 @@ async function compareStats(made: ResticRepository, repository: Repository): Pro
   const { snapshots } = await repository.loadSnapshots();
   for (const mode of statsModes) {
     // The newest restic, whoever made the repository: old ones count otherwise.
-    const theirs = JSON.parse(made.runWith(requiredBinary("HOLDFAST_RESTIC"), "stats", "--mode", mode, "--json")) as ResticStats;
+    const theirs = JSON.parse(
+      made.runWith(requiredBinary("HOLDFAST_RESTIC"), "stats", "--mode", mode, "--json"),
+    ) as ResticStats;
     const ours = await stats(repository, { mode, snapshots });
     assert.equal(ours.totalBytes, theirs.total_size, mode);
     assert.equal(ours.files ?? 0, theirs.total_file_count ?? 0, mode);

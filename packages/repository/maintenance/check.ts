@@ -27,11 +27,17 @@ export interface CheckOptions {
  * to list the storage. The caller holds a lock, and opened the repository without a cache: what is read is to be what
  * the storage holds now. Findings come to the listener when everything is known about them.
  */
-export async function check(repository: Repository, options: CheckOptions, listener: (event: CheckEvent) => void): Promise<CheckReport> {
+export async function check(
+  repository: Repository,
+  options: CheckOptions,
+  listener: (event: CheckEvent) => void,
+): Promise<CheckReport> {
   const throwIfAborted = (): void => {
-    if (options.signal?.aborted) throw new HoldfastError("interrupted", "the check was interrupted", { cause: options.signal.reason });
+    if (options.signal?.aborted)
+      throw new HoldfastError("interrupted", "the check was interrupted", { cause: options.signal.reason });
   };
-  const progress = (phase: CheckPhase, done: number, total: number | null): void => listener({ kind: "progress", phase, done, total });
+  const progress = (phase: CheckPhase, done: number, total: number | null): void =>
+    listener({ kind: "progress", phase, done, total });
   const log = new DamageLog();
   throwIfAborted();
   await using pool = new CheckPool(repository.masterKey, options.workers ?? availableParallelism());
@@ -49,9 +55,17 @@ export async function check(repository: Repository, options: CheckOptions, liste
   const packBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const indexedBytes = checked.packs.reduce((sum, { name }) => sum + (sizes.get(name) ?? 0), 0);
 
-  const walk = await checkTrees(repository, checked.index, snapshots, log, { pool, progress: (done) => progress("trees", done, null), throwIfAborted });
+  const walk = await checkTrees(repository, checked.index, snapshots, log, {
+    pool,
+    progress: (done) => progress("trees", done, null),
+    throwIfAborted,
+  });
   const read = options.readData
-    ? await checkData(repository, checked, sizes, log, { pool, progress: (bytes) => progress("data", bytes, indexedBytes), throwIfAborted })
+    ? await checkData(repository, checked, sizes, log, {
+        pool,
+        progress: (bytes) => progress("data", bytes, indexedBytes),
+        throwIfAborted,
+      })
     : { packs: 0, bytes: 0 };
 
   progress("impact", 0, null);
@@ -80,7 +94,9 @@ const problemsNamed = 3;
 function findingOf(damage: Damage, impact: Impact | undefined): Finding {
   const { kind, pack, problems, blobs } = damage;
   const keys = [...blobs];
-  const named = [...problems].slice(0, problemsNamed).join("; ") + (problems.size > problemsNamed ? `; and ${problems.size - problemsNamed} more` : "");
+  const named =
+    [...problems].slice(0, problemsNamed).join("; ") +
+    (problems.size > problemsNamed ? `; and ${problems.size - problemsNamed} more` : "");
   return {
     severity: "error",
     kind,

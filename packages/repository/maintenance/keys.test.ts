@@ -16,8 +16,13 @@ test("restic opens with a key that was added here, and lists it", async () => {
   using made = await ResticRepository.make(restic, 2);
   await using repository = await made.open();
   const id = await addKey(repository, "another password", owner);
-  const listed = JSON.parse(made.runAs("another password", "key", "list", "--json")) as { id: string; current: boolean; userName: string; hostName: string }[];
-  assert.deepEqual(listed.map(({ current }) => current).sort(), [false, true]);
+  const listed = JSON.parse(made.runAs("another password", "key", "list", "--json")) as {
+    id: string;
+    current: boolean;
+    userName: string;
+    hostName: string;
+  }[];
+  assert.deepEqual([listed.length, listed.filter(({ current }) => current).length], [2, 1]);
   const current = listed.find((key) => key.current);
   assert.ok(id.startsWith(current!.id));
   assert.deepEqual([current?.userName, current?.hostName], ["someone", "somewhere"]);
@@ -32,7 +37,10 @@ test("a key that restic added opens the repository here, and the old one can be 
   const { keys, damaged } = await listKeys(repository);
   assert.deepEqual(damaged, []);
   assert.equal(keys.length, 2);
-  assert.deepEqual(keys.filter(({ isCurrent }) => isCurrent).map(({ id }) => id), [repository.keyId]);
+  assert.deepEqual(
+    keys.filter(({ isCurrent }) => isCurrent).map(({ id }) => id),
+    [repository.keyId],
+  );
   await assert.rejects(removeKey(repository, repository.keyId), (error) => hasCode(error, "usage"));
   await removeKey(repository, keys.find(({ isCurrent }) => !isCurrent)!.id);
   await assert.rejects(made.open(), (error) => hasCode(error, "wrong-password"));
@@ -44,7 +52,10 @@ test("after a change of the password only the new one opens, here and for restic
   {
     await using repository = await made.open();
     const id = await changePassword(repository, "the new one", owner);
-    assert.deepEqual((await listKeys(repository)).keys.map((key) => key.id), [id]);
+    assert.deepEqual(
+      (await listKeys(repository)).keys.map((key) => key.id),
+      [id],
+    );
   }
   await assert.rejects(made.open(), (error) => hasCode(error, "wrong-password"));
   await using reopened = await made.open("the new one");
@@ -60,7 +71,10 @@ test("a damaged key is listed as such", async () => {
   await repository.storage.put("key", name, [Buffer.from("{}")]);
   const { keys, damaged } = await listKeys(repository);
   assert.equal(keys.length, 1);
-  assert.deepEqual(damaged.map(({ id }) => id), [name]);
+  assert.deepEqual(
+    damaged.map(({ id }) => id),
+    [name],
+  );
 });
 
 test("a pack is given whole, and not when it does not match its name", async () => {
@@ -75,10 +89,30 @@ test("a pack is given whole, and not when it does not match its name", async () 
 });
 
 test("weak passwords are told from strong ones", () => {
-  for (const weak of ["", "x", "aaaaaaaaaaaaaaaa", "password", "Password1!", "12345678", "qwertyuiop", "zyxwvuts", "backup2024", "abababababababab", "short", "kfjwqpz", "hunter2"]) {
+  for (const weak of [
+    "",
+    "x",
+    "aaaaaaaaaaaaaaaa",
+    "password",
+    "Password1!",
+    "12345678",
+    "qwertyuiop",
+    "zyxwvuts",
+    "backup2024",
+    "abababababababab",
+    "short",
+    "kfjwqpz",
+    "hunter2",
+  ]) {
     assert.notEqual(passwordWeakness(weak), null, weak);
   }
-  for (const strong of ["correct horse battery staple", "kQ7!vW2#xL9@", "zufällig gewählte Wörter", "8f3b9c0a1d7e5542", "mein passwort ist ziemlich lang"]) {
+  for (const strong of [
+    "correct horse battery staple",
+    "kQ7!vW2#xL9@",
+    "zufällig gewählte Wörter",
+    "8f3b9c0a1d7e5542",
+    "mein passwort ist ziemlich lang",
+  ]) {
     assert.equal(passwordWeakness(strong), null, strong);
   }
 });

@@ -15,7 +15,9 @@ export interface RepositoryKey {
 }
 
 /** Keys that can be read, the oldest first, and those that cannot. */
-export async function listKeys(repository: Repository): Promise<{ keys: RepositoryKey[]; damaged: { id: string; error: HoldfastError }[] }> {
+export async function listKeys(
+  repository: Repository,
+): Promise<{ keys: RepositoryKey[]; damaged: { id: string; error: HoldfastError }[] }> {
   const keys: RepositoryKey[] = [];
   const damaged: { id: string; error: HoldfastError }[] = [];
   for await (const { name: id } of repository.storage.list("key")) {
@@ -32,19 +34,26 @@ export async function listKeys(repository: Repository): Promise<{ keys: Reposito
 }
 
 /** Adds a key with another password; returns its id once it was read back and opens the repository. */
-export async function addKey(repository: Repository, password: string, owner: { username: string; hostname: string }): Promise<string> {
+export async function addKey(
+  repository: Repository,
+  password: string,
+  owner: { username: string; hostname: string },
+): Promise<string> {
   const created = BigInt(repository.now().getTime()) * 1_000_000n;
   const { name, bytes } = await createKeyFile(repository.masterKey, password, { created, ...owner }, repository.kernel);
   await repository.storage.put("key", name, [bytes]);
   const opened = await openKeyFile(parseKeyFile(await readKey(repository, name)), password, repository.kernel);
-  if (!opened?.encrypt.equals(repository.masterKey.encrypt)) throw new HoldfastError("damaged", `the key ${name} was stored and does not open the repository`);
+  if (!opened?.encrypt.equals(repository.masterKey.encrypt))
+    throw new HoldfastError("damaged", `the key ${name} was stored and does not open the repository`);
   return name;
 }
 
 /** Removes a key; the one in use stays (`usage`), so that at least one password is known to work. */
 export async function removeKey(repository: Repository, id: string): Promise<void> {
   if (id === repository.keyId) {
-    throw new HoldfastError("usage", `the key ${id} is in use and is not removed`, { hint: "open the repository with another key to remove this one" });
+    throw new HoldfastError("usage", `the key ${id} is in use and is not removed`, {
+      hint: "open the repository with another key to remove this one",
+    });
   }
   await repository.storage.remove("key", id);
 }
@@ -53,7 +62,11 @@ export async function removeKey(repository: Repository, id: string): Promise<voi
  * Gives the current user another password: adds a key, then removes the one in use. Returns the new id. Whoever has
  * the old password and a copy of the old key file can still open what this repository holds.
  */
-export async function changePassword(repository: Repository, password: string, owner: { username: string; hostname: string }): Promise<string> {
+export async function changePassword(
+  repository: Repository,
+  password: string,
+  owner: { username: string; hostname: string },
+): Promise<string> {
   const id = await addKey(repository, password, owner);
   await repository.storage.remove("key", repository.keyId);
   return id;
@@ -61,6 +74,9 @@ export async function changePassword(repository: Repository, password: string, o
 
 async function readKey(repository: Repository, id: string): Promise<Buffer> {
   const bytes = await repository.storage.read("key", id);
-  if (idOf(bytes) !== id) throw new HoldfastError("damaged", `the key ${id} is damaged: its content does not match its name`, { context: { type: "key", name: id } });
+  if (idOf(bytes) !== id)
+    throw new HoldfastError("damaged", `the key ${id} is damaged: its content does not match its name`, {
+      context: { type: "key", name: id },
+    });
   return bytes;
 }

@@ -7,7 +7,9 @@ import type { Repository } from "../store/repository.ts";
 export async function loadPack(repository: Repository, name: string): Promise<Buffer> {
   const bytes = await repository.storage.read("pack", name);
   if (idOf(bytes) !== name) {
-    throw new HoldfastError("damaged", `the pack ${name} is damaged: its content does not match its name`, { context: { type: "pack", name } });
+    throw new HoldfastError("damaged", `the pack ${name} is damaged: its content does not match its name`, {
+      context: { type: "pack", name },
+    });
   }
   return bytes;
 }

@@ -89,7 +89,10 @@ export class PackVerifier {
       let plain = room.subarray(0, this.#sealer.openInto(sealed, room));
       if (plainLength > 0) {
         this.#inflated = roomFor(this.#inflated, plainLength);
-        plain = this.#inflated.subarray(0, this.#decompressor.decompressInto(plain, this.#inflated.subarray(0, plainLength)));
+        plain = this.#inflated.subarray(
+          0,
+          this.#decompressor.decompressInto(plain, this.#inflated.subarray(0, plainLength)),
+        );
         if (plain.length !== plainLength) return `has ${plain.length} bytes where ${plainLength} are announced`;
       }
       return hash("sha256", plain) === id ? null : "has a content that does not match its id";
@@ -101,11 +104,19 @@ export class PackVerifier {
 }
 
 function areSameBlobs(header: readonly PackedBlob[], index: readonly PackedBlob[]): boolean {
-  return header.length === index.length && header.every((blob, at) => {
-    const other = index[at]!;
-    return blob.id === other.id && blob.type === other.type && blob.offset === other.offset
-      && blob.lengthBytes === other.lengthBytes && blob.plainLength === other.plainLength;
-  });
+  return (
+    header.length === index.length &&
+    header.every((blob, at) => {
+      const other = index[at]!;
+      return (
+        blob.id === other.id &&
+        blob.type === other.type &&
+        blob.offset === other.offset &&
+        blob.lengthBytes === other.lengthBytes &&
+        blob.plainLength === other.plainLength
+      );
+    })
+  );
 }
 
 function roomFor(scratch: Buffer<ArrayBuffer>, bytes: number): Buffer<ArrayBuffer> {

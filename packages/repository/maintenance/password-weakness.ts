@@ -5,11 +5,30 @@ const shortestLength = 12;
 /** Bits of an attacker's uncertainty, if every character were chosen at random from its classes. */
 const fewestBits = 56;
 
-const commonWords = ["password", "passwort", "qwerty", "qwertz", "letmein", "welcome", "admin", "backup", "restic", "holdfast", "secret", "changeme", "iloveyou", "abc123"];
+const commonWords = [
+  "password",
+  "passwort",
+  "qwerty",
+  "qwertz",
+  "letmein",
+  "welcome",
+  "admin",
+  "backup",
+  "restic",
+  "holdfast",
+  "secret",
+  "changeme",
+  "iloveyou",
+  "abc123",
+];
 const runs = ["abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
 
 const classes: readonly (readonly [pattern: RegExp, size: number])[] = [
-  [/[a-z]/, 26], [/[A-Z]/, 26], [/[0-9]/, 10], [/[ -/:-@[-`{-~]/, 33], [/[^ -~]/, 100],
+  [/[a-z]/, 26],
+  [/[A-Z]/, 26],
+  [/[0-9]/, 10],
+  [/[ -/:-@[-`{-~]/, 33],
+  [/[^ -~]/, 100],
 ];
 
 /** A reason in words, or null for a password without an obvious weakness. */
@@ -25,6 +44,7 @@ export function passwordWeakness(password: string): string | null {
   const alphabet = classes.reduce((sum, [pattern, size]) => sum + (pattern.test(password) ? size : 0), 0);
   const bits = characters.length * Math.log2(alphabet);
   if (bits < fewestBits) return `it is too short: ${characters.length} characters`;
-  if (characters.length < shortestLength && alphabet <= 36) return `it is short: ${characters.length} characters of one kind`;
+  if (characters.length < shortestLength && alphabet <= 36)
+    return `it is short: ${characters.length} characters of one kind`;
   return null;
 }

@@ -51,12 +51,20 @@ export class ResticRepository implements Disposable {
   }
 
   #run(binary: string, word: string, words: readonly string[]): string {
-    return execFileSync(binary, ["-r", this.directory, "--no-cache", ...words], { env: this.#env(word), encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    return execFileSync(binary, ["-r", this.directory, "--no-cache", ...words], {
+      env: this.#env(word),
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
   }
 
   /** True when restic finds the repository sound, all data read. It takes no lock: locks may be what is damaged. */
   isSound(): boolean {
-    const { status } = spawnSync(this.#binary, ["-r", this.directory, "--no-cache", "--no-lock", "check", "--read-data"], { env: this.#env(password) });
+    const { status } = spawnSync(
+      this.#binary,
+      ["-r", this.directory, "--no-cache", "--no-lock", "check", "--read-data"],
+      { env: this.#env(password) },
+    );
     return status === 0;
   }
 
@@ -92,14 +100,23 @@ export class ResticRepository implements Disposable {
     const old = await Array.fromAsync(storage.list("key"));
     for (let i = 0; i < count; i++) {
       const facts = { created: BigInt(i), username: "tester", hostname: "test-host" };
-      const { name, bytes } = await createKeyFile(repository.masterKey, password, facts, repository.kernel, { N: 16, r: 8, p: 1 });
+      const { name, bytes } = await createKeyFile(repository.masterKey, password, facts, repository.kernel, {
+        N: 16,
+        r: 8,
+        p: 1,
+      });
       await storage.put("key", name, [bytes]);
     }
     for (const { name } of old) await storage.remove("key", name);
   }
 
   open(word: string = password): Promise<Repository> {
-    return Repository.open({ storage: new LocalStorage(this.directory), password: word, now: () => new Date(), identity });
+    return Repository.open({
+      storage: new LocalStorage(this.directory),
+      password: word,
+      now: () => new Date(),
+      identity,
+    });
   }
 
   bytesOf(...names: string[]): Buffer {

@@ -47,7 +47,14 @@ export async function stats(repository: Repository, options: StatsOptions): Prom
   const { mode, snapshots } = options;
   const index = await repository.loadIndex();
   const walk = { repository, index, snapshots, signal: options.signal };
-  return { mode, snapshots: snapshots.length, files: null, blobs: null, compression: null, ...(await counters[mode](walk)) };
+  return {
+    mode,
+    snapshots: snapshots.length,
+    files: null,
+    blobs: null,
+    compression: null,
+    ...(await counters[mode](walk)),
+  };
 }
 
 interface Walk {
@@ -89,7 +96,12 @@ async function countRestoreSize(walk: Walk): Promise<Counts> {
   return { totalBytes: Number(totalBytes), files };
 }
 
-async function countTree(walk: Walk, tree: string, known: Map<string, Subtotal>, seenLinks: Set<string>): Promise<Subtotal & { hasLinks: boolean }> {
+async function countTree(
+  walk: Walk,
+  tree: string,
+  known: Map<string, Subtotal>,
+  seenLinks: Set<string>,
+): Promise<Subtotal & { hasLinks: boolean }> {
   const before = known.get(tree);
   if (before) return { ...before, hasLinks: false };
   let bytes = 0n;

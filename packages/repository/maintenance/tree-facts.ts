@@ -44,7 +44,11 @@ function problemsOfNode({ name, type, content, subtree }: TreeNode): string[] {
       return content === null ? [`${quoteName(name)} is a file without a list of blobs`] : [];
     case "dir":
       return subtree === null ? [`${quoteName(name)} is a directory without a tree`] : [];
-    case "symlink": case "dev": case "chardev": case "fifo": case "socket":
+    case "symlink":
+    case "dev":
+    case "chardev":
+    case "fifo":
+    case "socket":
       return [];
     default:
       return [`${quoteName(name)} has the type "${type}", which cannot be`];

@@ -50,7 +50,14 @@ export class ContentRestorer {
   readonly #finishing = new Set<Promise<void>>();
   #failure: unknown = null;
 
-  constructor(repository: Repository, index: BlobIndex, pool: RestorePool, calls: SystemCalls, report: RestoreReport, options: ContentOptions) {
+  constructor(
+    repository: Repository,
+    index: BlobIndex,
+    pool: RestorePool,
+    calls: SystemCalls,
+    report: RestoreReport,
+    options: ContentOptions,
+  ) {
     this.#repository = repository;
     this.#index = index;
     this.#pool = pool;
@@ -114,7 +121,9 @@ export class ContentRestorer {
     const writing: Promise<void>[] = [];
     for (const range of batch.ranges(pieces)) {
       await this.#slots.take();
-      const work = this.#restoreRange(range).catch((error: unknown) => this.fail(error)).finally(() => this.#slots.give());
+      const work = this.#restoreRange(range)
+        .catch((error: unknown) => this.fail(error))
+        .finally(() => this.#slots.give());
       writing.push(work);
     }
     const finishing = Promise.all(writing)
@@ -145,7 +154,11 @@ export class ContentRestorer {
     let start = offset;
     for (let at = first; at < first + count; at += comparedBlobs) {
       const end = Math.min(first + count, at + comparedBlobs);
-      const run = { offset: start, ids: new Uint8Array(file.ids.subarray(at * 32, end * 32)), lengths: file.lengths.slice(at, end) };
+      const run = {
+        offset: start,
+        ids: new Uint8Array(file.ids.subarray(at * 32, end * 32)),
+        lengths: file.lengths.slice(at, end),
+      };
       tasks.push(this.#pool.run({ kind: "compare", directory: { fd, path }, name: byteString(name), run }));
       for (const length of run.lengths) start += length;
     }
@@ -184,7 +197,10 @@ export class ContentRestorer {
     }
     const targets = blobs.flatMap((blob) => blob.targets);
     const whole = ownMemory(bytes);
-    const answer = await this.#pool.run({ kind: "range", bytes: whole, blobs: words, ids, targets: packTargets(targets) }, [whole.buffer]);
+    const answer = await this.#pool.run(
+      { kind: "range", bytes: whole, blobs: words, ids, targets: packTargets(targets) },
+      [whole.buffer],
+    );
     this.#take(targets, answer.problems, answer.ownersNotSet);
     const failed = new Set(answer.failedBlobs);
     for (const [i, blob] of blobs.entries()) {
@@ -216,7 +232,8 @@ export class ContentRestorer {
       for (const { file } of targets) this.#failed(file, error, "read");
       return;
     }
-    const open = ({ fd, path }: { fd: number; path: Uint8Array }): DirectoryHandle => new DirectoryHandle(this.#tools, fd, Buffer.from(path));
+    const open = ({ fd, path }: { fd: number; path: Uint8Array }): DirectoryHandle =>
+      new DirectoryHandle(this.#tools, fd, Buffer.from(path));
     const writer = new TargetWriter(packTargets(targets), open, this.#tools, this.#options);
     for (const target of targets.keys()) writer.write(target, content);
     this.#take(targets, writer.problems, writer.ownersNotSet);
@@ -243,7 +260,12 @@ export class ContentRestorer {
       pieces.map(async (piece) => {
         const { file, count } = piece;
         file.blobsLeft -= count;
-        if (file.open && !file.failure && this.#options.verify && !(await this.#holds(file, file.open.name, piece.first, count, piece.offset))) {
+        if (
+          file.open &&
+          !file.failure &&
+          this.#options.verify &&
+          !(await this.#holds(file, file.open.name, piece.first, count, piece.offset))
+        ) {
           this.#failed(file, differs(file.path), "verify");
         }
         if (file.blobsLeft === 0) this.#complete(file);
@@ -321,5 +343,7 @@ export class ContentRestorer {
 /** The bytes in memory of their own, which can be handed to another thread. */
 function ownMemory(bytes: Buffer): Uint8Array<ArrayBuffer> {
   const { buffer, byteOffset, byteLength } = bytes;
-  return buffer instanceof ArrayBuffer && byteOffset === 0 && byteLength === buffer.byteLength ? new Uint8Array(buffer) : new Uint8Array(bytes);
+  return buffer instanceof ArrayBuffer && byteOffset === 0 && byteLength === buffer.byteLength
+    ? new Uint8Array(buffer)
+    : new Uint8Array(bytes);
 }

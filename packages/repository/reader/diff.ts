@@ -49,7 +49,12 @@ function noCounts(): DiffCounts {
 }
 
 /** Yields the changes from the tree `before` to the tree `after` in the order of names; returns the statistics. */
-export async function* diff(repository: Repository, before: string, after: string, options: DiffOptions): AsyncGenerator<Change, DiffStatistics, undefined> {
+export async function* diff(
+  repository: Repository,
+  before: string,
+  after: string,
+  options: DiffOptions,
+): AsyncGenerator<Change, DiffStatistics, undefined> {
   const comparison = new Comparison(repository, await repository.loadIndex(), options);
   yield* comparison.trees(rootPath, before, after);
   return comparison.statistics();
@@ -82,7 +87,10 @@ class Comparison {
 
   async *trees(path: Buffer, beforeId: string, afterId: string): AsyncGenerator<Change, void, undefined> {
     if (beforeId === afterId) return;
-    const [before, after] = await Promise.all([this.#repository.loadTree(beforeId), this.#repository.loadTree(afterId)]);
+    const [before, after] = await Promise.all([
+      this.#repository.loadTree(beforeId),
+      this.#repository.loadTree(afterId),
+    ]);
     for (const [one, other] of pairs(before, after)) {
       addBlobs(this.#before, one);
       addBlobs(this.#after, other);
@@ -99,13 +107,18 @@ class Comparison {
     if (before.type === "file" && after.type === "file" && !sameContent) {
       this.#statistics.changedFiles++;
       modifier += sameMetadata(before, after) ? "M?" : "M";
-    } else if (this.#options.metadata && !(sameMetadata(before, after) && sameContent && before.subtree === after.subtree)) {
+    } else if (
+      this.#options.metadata &&
+      !(sameMetadata(before, after) && sameContent && before.subtree === after.subtree)
+    ) {
       modifier += "U";
     }
     if (modifier !== "") yield { modifier, path: shownPath(path, after), before, after };
     if (before.subtree === null || after.subtree === null) return;
     const [beforeId, afterId] = [before.subtree, after.subtree];
-    yield* this.#guarded(path, () => (beforeId === afterId ? this.#collect(path, beforeId) : this.trees(path, beforeId, afterId)));
+    yield* this.#guarded(path, () =>
+      beforeId === afterId ? this.#collect(path, beforeId) : this.trees(path, beforeId, afterId),
+    );
   }
 
   async *#alone(path: Buffer, node: TreeNode, modifier: "+" | "-"): AsyncGenerator<Change, void, undefined> {
@@ -138,7 +151,10 @@ class Comparison {
     }
   }
 
-  async *#guarded(path: Buffer, walk: () => AsyncGenerator<Change, void, undefined>): AsyncGenerator<Change, void, undefined> {
+  async *#guarded(
+    path: Buffer,
+    walk: () => AsyncGenerator<Change, void, undefined>,
+  ): AsyncGenerator<Change, void, undefined> {
     try {
       yield* walk();
     } catch (error) {
@@ -157,7 +173,10 @@ class Comparison {
 }
 
 /** Nodes of the same name together, in the order of names. */
-function* pairs(before: readonly TreeNode[], after: readonly TreeNode[]): Generator<[TreeNode | null, TreeNode | null]> {
+function* pairs(
+  before: readonly TreeNode[],
+  after: readonly TreeNode[],
+): Generator<[TreeNode | null, TreeNode | null]> {
   let i = 0;
   let j = 0;
   while (i < before.length || j < after.length) {
@@ -184,7 +203,23 @@ function equalLists(one: readonly string[] | null, other: readonly string[] | nu
   return one.length === other.length && one.every((id, i) => id === other[i]);
 }
 
-const metadataFields = ["type", "mode", "mtime", "atime", "ctime", "uid", "gid", "user", "group", "inode", "deviceId", "size", "links", "device", "genericAttributes"] as const;
+const metadataFields = [
+  "type",
+  "mode",
+  "mtime",
+  "atime",
+  "ctime",
+  "uid",
+  "gid",
+  "user",
+  "group",
+  "inode",
+  "deviceId",
+  "size",
+  "links",
+  "device",
+  "genericAttributes",
+] as const;
 
 /** Everything but content and subtree. */
 function sameMetadata(one: TreeNode, other: TreeNode): boolean {
@@ -197,5 +232,8 @@ function sameMetadata(one: TreeNode, other: TreeNode): boolean {
 
 /** In any order. */
 function sameAttributes(one: readonly ExtendedAttribute[], other: readonly ExtendedAttribute[]): boolean {
-  return one.length === other.length && one.every(({ name, value }) => other.some((each) => each.name === name && each.value.equals(value)));
+  return (
+    one.length === other.length &&
+    one.every(({ name, value }) => other.some((each) => each.name === name && each.value.equals(value)))
+  );
 }

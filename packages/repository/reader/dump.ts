@@ -31,7 +31,8 @@ export interface DumpRequest {
  */
 export async function dump(repository: Repository, request: DumpRequest): Promise<void> {
   const write = async (bytes: Buffer): Promise<void> => {
-    if (request.signal?.aborted) throw new HoldfastError("interrupted", "the dump was interrupted", { cause: request.signal.reason });
+    if (request.signal?.aborted)
+      throw new HoldfastError("interrupted", "the dump was interrupted", { cause: request.signal.reason });
     if (bytes.length > 0) await request.write(bytes);
   };
   const folder = await findTree(repository, request.snapshot.tree, request.subfolder);
@@ -46,7 +47,9 @@ export async function dump(repository: Repository, request: DumpRequest): Promis
   }
   if (request.archive !== "tar") throw new HoldfastError("unsupported", "folders can be written as tar archives only");
   if (!request.mayWriteArchive) {
-    throw new HoldfastError("usage", `${shown} is a folder, and an archive is not for a terminal`, { hint: "send the output to a file or a program" });
+    throw new HoldfastError("usage", `${shown} is a folder, and an archive is not for a terminal`, {
+      hint: "send the output to a file or a program",
+    });
   }
   await writeTar(repository, node?.subtree ?? folder, write);
 }
@@ -65,7 +68,10 @@ async function writeTar(repository: Repository, treeId: string, write: Write): P
     if (node.type !== "file") continue;
     const bytes = await writeContent(repository, node, write);
     if (BigInt(bytes) !== node.size) {
-      throw new HoldfastError("damaged", `${displayPath(path)} should have ${node.size} bytes, but its blobs have ${bytes}`);
+      throw new HoldfastError(
+        "damaged",
+        `${displayPath(path)} should have ${node.size} bytes, but its blobs have ${bytes}`,
+      );
     }
     await write(tarPadding(bytes));
   }

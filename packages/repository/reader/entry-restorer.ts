@@ -9,7 +9,14 @@ import type { TreeNode } from "../format/node.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import type { PathChoice, PathSelection } from "../selection/path-rules.ts";
 import type { ContentRestorer } from "./content-restorer.ts";
-import { clearDirectory, isDirectory, isRegularFile, mayReplace, removeAll, unexpectedNames } from "./existing-entry.ts";
+import {
+  clearDirectory,
+  isDirectory,
+  isRegularFile,
+  mayReplace,
+  removeAll,
+  unexpectedNames,
+} from "./existing-entry.ts";
 import { removeQuietly, temporaryName, writeWhole } from "./file-writer.ts";
 import { HardLinks } from "./hard-links.ts";
 import type { LinkGroup, LinkPlace } from "./hard-links.ts";
@@ -39,7 +46,14 @@ export class EntryRestorer {
   #current: RestoreDirectory;
 
   /** `target` is closed with `close`; null where it does not exist, in a dry run. */
-  constructor(target: DirectoryHandle | null, index: BlobIndex, content: ContentRestorer, selection: PathSelection, report: RestoreReport, request: RestoreRequest) {
+  constructor(
+    target: DirectoryHandle | null,
+    index: BlobIndex,
+    content: ContentRestorer,
+    selection: PathSelection,
+    report: RestoreReport,
+    request: RestoreRequest,
+  ) {
     this.#index = index;
     this.#content = content;
     this.#selection = selection;
@@ -89,7 +103,9 @@ export class EntryRestorer {
 
   #enter(path: Buffer, node: TreeNode): void {
     const parent = this.#current;
-    const directory = new RestoreDirectory(parent, Buffer.from(node.name), path, metadataOf(node), (each) => this.#finishDirectory(each));
+    const directory = new RestoreDirectory(parent, Buffer.from(node.name), path, metadataOf(node), (each) =>
+      this.#finishDirectory(each),
+    );
     this.#current = directory;
     if (!this.#choose(path, true).selected) return;
     this.#report.found(0);
@@ -107,6 +123,7 @@ export class EntryRestorer {
     }
     try {
       if (parent.handle) this.#openDirectory(directory, parent.handle, name);
+      else directory.isFresh = true; // in a dry run
     } catch (error) {
       directory.hasFailed = true;
       this.#failed(path, error);
@@ -120,9 +137,13 @@ export class EntryRestorer {
     let there = directory.parent!.isFresh ? null : parent.status(name);
     if (there && !isDirectory(there)) {
       if (!mayReplace(overwrite, directory.metadata!.mtimeNs, there)) {
-        throw new HoldfastError("target", `${displayPath(parent.path)}/${displayPath(name)} is no directory and is left alone`, {
-          hint: "restore into another directory, or with --overwrite always",
-        });
+        throw new HoldfastError(
+          "target",
+          `${displayPath(parent.path)}/${displayPath(name)} is no directory and is left alone`,
+          {
+            hint: "restore into another directory, or with --overwrite always",
+          },
+        );
       }
       if (!dryRun) parent.remove(name);
       there = null;
@@ -157,7 +178,11 @@ export class EntryRestorer {
     if (joined && !joined.isFirst) {
       this.#report.found(0);
       if (this.#isSkipped(node, there, path, 0)) return;
-      joined.group.add({ directory, name }, (place) => this.#link(joined.group, place), (place) => this.#linkFailed(place));
+      joined.group.add(
+        { directory, name },
+        (place) => this.#link(joined.group, place),
+        (place) => this.#linkFailed(place),
+      );
       return;
     }
     const links = joined?.group ?? null;
@@ -174,7 +199,14 @@ export class EntryRestorer {
   }
 
   /** Null when the rules leave what is there, or nothing but its metadata is to be set. */
-  #newFile(directory: RestoreDirectory, name: Buffer, path: Buffer, node: TreeNode, there: FileStatus | null, links: LinkGroup | null): RestoredFile | null {
+  #newFile(
+    directory: RestoreDirectory,
+    name: Buffer,
+    path: Buffer,
+    node: TreeNode,
+    there: FileStatus | null,
+    links: LinkGroup | null,
+  ): RestoredFile | null {
     const content = contentOf(this.#index, node.content ?? [], path);
     const { sizeBytes } = content;
     this.#report.found(sizeBytes);
@@ -207,7 +239,10 @@ export class EntryRestorer {
 
   #other(directory: RestoreDirectory, path: Buffer, node: TreeNode): void {
     if (!["symlink", "fifo", "dev", "chardev"].includes(node.type)) {
-      throw new HoldfastError("unsupported", `${displayPath(path)} is of the type ${JSON.stringify(node.type)}, which cannot be restored`);
+      throw new HoldfastError(
+        "unsupported",
+        `${displayPath(path)} is of the type ${JSON.stringify(node.type)}, which cannot be restored`,
+      );
     }
     this.#report.found(0);
     const { name } = node;
@@ -218,7 +253,12 @@ export class EntryRestorer {
       const isLink = node.type === "symlink";
       this.#place(directory.handle!, name, there !== null && !isDirectory(there), (handle, at) => {
         if (isLink) handle.createSymlink(at, node.linkTarget ?? empty);
-        else handle.createNode(at, unixModeOfGoMode(node.type, node.mode) & ~0o7777 | 0o600, node.type === "fifo" ? 0n : node.device);
+        else
+          handle.createNode(
+            at,
+            (unixModeOfGoMode(node.type, node.mode) & ~0o7777) | 0o600,
+            node.type === "fifo" ? 0n : node.device,
+          );
         this.#metadata(path, setMetadataOf(handle, at, metadataOf(node), isLink));
       });
     }
@@ -226,7 +266,12 @@ export class EntryRestorer {
   }
 
   /** Makes something in its place at once: what is there is replaced only when the new thing is complete. */
-  #place(directory: DirectoryHandle, name: Buffer, replaces: boolean, make: (directory: DirectoryHandle, at: Buffer) => void): void {
+  #place(
+    directory: DirectoryHandle,
+    name: Buffer,
+    replaces: boolean,
+    make: (directory: DirectoryHandle, at: Buffer) => void,
+  ): void {
     if (!replaces) {
       make(directory, name);
       return;
@@ -242,7 +287,11 @@ export class EntryRestorer {
   }
 
   #settleLinks(group: LinkGroup, isComplete: boolean): void {
-    group.settle(isComplete, (place) => this.#link(group, place), (place) => this.#linkFailed(place));
+    group.settle(
+      isComplete,
+      (place) => this.#link(group, place),
+      (place) => this.#linkFailed(place),
+    );
   }
 
   #link(group: LinkGroup, place: LinkPlace): void {
@@ -255,7 +304,9 @@ export class EntryRestorer {
           const same = first.status(group.first.name);
           // Two names of one file: renaming one over the other would do nothing and leave the temporary name.
           if (there && same && there.inode === same.inode && there.deviceId === same.deviceId) return;
-          this.#place(place.directory.handle!, place.name, there !== null && !isDirectory(there), (handle, at) => handle.createHardLink(at, first, group.first.name));
+          this.#place(place.directory.handle!, place.name, there !== null && !isDirectory(there), (handle, at) =>
+            handle.createHardLink(at, first, group.first.name),
+          );
         });
       }
       this.#report.item(there ? "updated" : "restored", "file", path, 0);
@@ -266,7 +317,11 @@ export class EntryRestorer {
 
   #linkFailed(place: LinkPlace): void {
     const path = joinPath(place.directory.path, byteString(place.name));
-    this.#report.error(path, "write", new HoldfastError("target", `${displayPath(path)} is another name of a file that could not be restored`));
+    this.#report.error(
+      path,
+      "write",
+      new HoldfastError("target", `${displayPath(path)} is another name of a file that could not be restored`),
+    );
   }
 
   /** Null where nothing is there. */
@@ -289,9 +344,15 @@ export class EntryRestorer {
     this.#open.delete(directory);
     const { handle, path, metadata, isFresh } = directory;
     try {
-      if (handle && directory.names && this.#request.delete && !isFresh) this.#deleteUnexpected(handle, path, directory.names);
+      if (handle && directory.names && this.#request.delete && !isFresh)
+        this.#deleteUnexpected(handle, path, directory.names);
       if (handle && metadata && !this.#request.dryRun) this.#metadata(path, setMetadata(handle, metadata));
-      if ((handle || this.#request.dryRun) && metadata && !directory.hasFailed && (handle ?? this.#choose(path, true).selected)) {
+      if (
+        (handle || this.#request.dryRun) &&
+        metadata &&
+        !directory.hasFailed &&
+        (handle ?? this.#choose(path, true).selected)
+      ) {
         this.#report.item(isFresh ? "restored" : "updated", "dir", path, 0);
       }
     } catch (error) {

@@ -51,7 +51,12 @@ export function removeAll(parent: DirectoryHandle, name: Buffer): void {
 }
 
 /** Names in a directory that the snapshot's directory at `path` does not have and that the selection takes. */
-export function unexpectedNames(directory: DirectoryHandle, path: Buffer, expected: ReadonlySet<string>, selection: PathSelection): Buffer[] {
+export function unexpectedNames(
+  directory: DirectoryHandle,
+  path: Buffer,
+  expected: ReadonlySet<string>,
+  selection: PathSelection,
+): Buffer[] {
   return directory.list().filter((name) => {
     const text = byteString(name);
     // As in restic: rules that speak of directories only are not asked.

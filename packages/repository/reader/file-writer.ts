@@ -44,7 +44,12 @@ export function temporaryName(): Buffer {
  * Makes a file of a single blob, complete or not at all: on failure nothing is left. Throws as DirectoryHandle does,
  * and `target` when what is read back differs; failures of metadata are returned.
  */
-export function writeWhole(directory: DirectoryHandle, file: WholeFile, content: Buffer, options: WriteOptions): MetadataResult {
+export function writeWhole(
+  directory: DirectoryHandle,
+  file: WholeFile,
+  content: Buffer,
+  options: WriteOptions,
+): MetadataResult {
   const name = file.replaces ? temporaryName() : file.name;
   const entry = directory.createFile(name);
   try {
@@ -80,7 +85,8 @@ export function writeContent(entry: OpenEntry, content: Buffer, offset: number, 
     writeFully(entry, content, offset);
     return;
   }
-  for (const { start, end } of dataRuns(content, offset)) writeFully(entry, content.subarray(start, end), offset + start);
+  for (const { start, end } of dataRuns(content, offset))
+    writeFully(entry, content.subarray(start, end), offset + start);
 }
 
 /** Gives the file its size; what is not written is a hole. */

@@ -24,7 +24,13 @@ export class RestoreDirectory {
   #pending = 1;
   readonly #finish: (directory: RestoreDirectory) => void;
 
-  constructor(parent: RestoreDirectory | null, name: Buffer, path: Buffer, metadata: Metadata | null, finish: (directory: RestoreDirectory) => void) {
+  constructor(
+    parent: RestoreDirectory | null,
+    name: Buffer,
+    path: Buffer,
+    metadata: Metadata | null,
+    finish: (directory: RestoreDirectory) => void,
+  ) {
     this.parent = parent;
     this.name = name;
     this.path = path;

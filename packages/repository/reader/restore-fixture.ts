@@ -31,7 +31,11 @@ export function restic(directory: string, ...words: string[]): Buffer {
   const binary = process.env["HOLDFAST_RESTIC"];
   assert.ok(binary, "set HOLDFAST_RESTIC to the path of a restic binary");
   const env = { ...process.env, RESTIC_PASSWORD: password };
-  return execFileSync(binary, ["-r", directory, "--no-cache", "-q", ...words], { env, stdio: ["ignore", "pipe", "pipe"], maxBuffer: 1 << 30 });
+  return execFileSync(binary, ["-r", directory, "--no-cache", ...words], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    maxBuffer: 1 << 30,
+  });
 }
 
 /** A folder of its own that is removed in the end. */
@@ -61,9 +65,23 @@ export async function capture(repository: Repository, source: string): Promise<S
     repository,
     {
       entries: [{ kind: "files", from: Buffer.from(source), at: Buffer.from("/source") }],
-      paths: [source], hostname: "test", username: "root", uid: 0, gid: 0, tags: [], excludes: [], timeNs: BigInt(Date.now()) * 1_000_000n,
-      programVersion: "test", parent: null, selection: selectEverything, oneFileSystem: false, withAtime: true, dryRun: false,
-      skipIfUnchanged: false, readBack: false, mayWrite: Promise.resolve(),
+      paths: [source],
+      hostname: "test",
+      username: "root",
+      uid: 0,
+      gid: 0,
+      tags: [],
+      excludes: [],
+      timeNs: BigInt(Date.now()) * 1_000_000n,
+      programVersion: "test",
+      parent: null,
+      selection: selectEverything,
+      oneFileSystem: false,
+      withAtime: true,
+      dryRun: false,
+      skipIfUnchanged: false,
+      readBack: false,
+      mayWrite: Promise.resolve(),
     },
     (event) => assert.notEqual(event.kind, "error", JSON.stringify(event)),
   );
@@ -84,14 +102,29 @@ export interface Restored {
   readonly errors: string[];
 }
 
-export async function restoreTo(repository: Repository, snapshot: StoredSnapshot, target: string, options: Partial<RestoreRequest> = {}): Promise<Restored> {
+export async function restoreTo(
+  repository: Repository,
+  snapshot: StoredSnapshot,
+  target: string,
+  options: Partial<RestoreRequest> = {},
+): Promise<Restored> {
   const events: RestoreEvent[] = [];
   const request: RestoreRequest = {
-    snapshot, subfolder: "/source", target, rules: everyPath, overwrite: "always", delete: false, sparse: false, verify: false, dryRun: false,
+    snapshot,
+    subfolder: "/source",
+    target,
+    rules: everyPath,
+    overwrite: "always",
+    delete: false,
+    sparse: false,
+    verify: false,
+    dryRun: false,
     ...options,
   };
   const summary = await restore(repository, request, (event) => events.push(event));
-  const errors = events.flatMap((event) => (event.kind === "error" ? [`${event.during} ${event.path.toString()}: ${event.error.message}`] : []));
+  const errors = events.flatMap((event) =>
+    event.kind === "error" ? [`${event.during} ${event.path.toString()}: ${event.error.message}`] : [],
+  );
   assert.equal(summary.errors, errors.length);
   return { summary, events, errors };
 }
@@ -114,7 +147,13 @@ function acl(entries: readonly (readonly [tag: number, permissions: number, id: 
   }
   return bytes;
 }
-const someAcl = acl([[1, 7, 0xffffffff], [2, 5, 1234], [4, 5, 0xffffffff], [16, 7, 0xffffffff], [32, 0, 0xffffffff]]);
+const someAcl = acl([
+  [1, 7, 0xffffffff],
+  [2, 5, 1234],
+  [4, 5, 0xffffffff],
+  [16, 7, 0xffffffff],
+  [32, 0, 0xffffffff],
+]);
 
 /** Everything that is hard to restore. */
 export function makeNastyTree(directory: string, sparseBytes: number): void {
@@ -122,11 +161,19 @@ export function makeNastyTree(directory: string, sparseBytes: number): void {
   addNewerRarities(directory);
   const at = (...names: string[]): string => join(directory, ...names);
   fs.symlinkSync("/nowhere/at/all", at("dangling"));
-  for (const [name, type, major, minor] of [["block", "b", 7, 200], ["char", "c", 1, 3], ["large numbers", "c", 300, 70_000]] as const) {
+  for (const [name, type, major, minor] of [
+    ["block", "b", 7, 200],
+    ["char", "c", 1, 3],
+    ["large numbers", "c", 300, 70_000],
+  ] as const) {
     execFileSync("mknod", [at(name), type, String(major), String(minor)]);
   }
   fs.mkdirSync(at("deep", "er"), { recursive: true });
-  for (const [name, size] of [["one blob", 5000], ["many blobs", 9_000_000], ["none", 0]] as const) {
+  for (const [name, size] of [
+    ["one blob", 5000],
+    ["many blobs", 9_000_000],
+    ["none", 0],
+  ] as const) {
     fs.writeFileSync(at(name), randomBytes(size));
     fs.linkSync(at(name), at("deep", `link to ${name}`));
     fs.linkSync(at(name), at("deep", "er", `link to ${name}`));
@@ -138,7 +185,10 @@ export function makeNastyTree(directory: string, sparseBytes: number): void {
   fs.writeSync(sparse, "middle", Math.floor(sparseBytes / 2) + 77);
   fs.ftruncateSync(sparse, sparseBytes);
   fs.closeSync(sparse);
-  fs.writeFileSync(at("zeros inside"), Buffer.concat([randomBytes(10_000), Buffer.alloc(100_000), randomBytes(10_000)]));
+  fs.writeFileSync(
+    at("zeros inside"),
+    Buffer.concat([randomBytes(10_000), Buffer.alloc(100_000), randomBytes(10_000)]),
+  );
   fs.mkdirSync(at("directory with acl"));
   setXattr(at("directory with acl"), "system.posix_acl_access", someAcl);
   setXattr(at("directory with acl"), "system.posix_acl_default", someAcl);
@@ -156,7 +206,18 @@ export function makeNastyTree(directory: string, sparseBytes: number): void {
     execFileSync("touch", ["-h", "-d", "1968-05-06 07:08:09.123456789", at(name)]);
   }
   // Times of access in the future are not changed by reading (relatime), so that they can be compared.
-  execFileSync("find", [directory, "-type", "f", "-exec", "touch", "-a", "-d", "2037-05-06 07:08:09.123456789", "{}", "+"]);
+  execFileSync("find", [
+    directory,
+    "-type",
+    "f",
+    "-exec",
+    "touch",
+    "-a",
+    "-d",
+    "2037-05-06 07:08:09.123456789",
+    "{}",
+    "+",
+  ]);
 }
 
 /** All that a restore has to bring back, by path (byte strings). Blocks are those on the disk. */
@@ -192,8 +253,15 @@ function factsOf(path: Buffer, status: FileStatus, firstName: string): string {
   const isDirectory = isOf(status, fs.constants.S_IFDIR);
   const isLink = isOf(status, fs.constants.S_IFLNK);
   return JSON.stringify({
-    mode: status.mode.toString(8), uid: status.uid, gid: status.gid, rdev: String(status.rdev), mtime: String(status.mtimeNs),
-    xattrs: metadata.readXattrs(path).map(({ name, value }) => `${name}=${value.toString("hex")}`).sort(),
+    mode: status.mode.toString(8),
+    uid: status.uid,
+    gid: status.gid,
+    rdev: String(status.rdev),
+    mtime: String(status.mtimeNs),
+    xattrs: metadata
+      .readXattrs(path)
+      .map(({ name, value }) => `${name}=${value.toString("hex")}`)
+      .sort(),
     // Looking at a directory or a link sets theirs.
     atime: isFile ? String(status.atimeNs) : "",
     size: isDirectory ? "" : String(status.size),
@@ -211,7 +279,8 @@ export function assertSameTree(actual: string, expected: string): void {
 export function assertSameFacts(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): void {
   const differences: string[] = [];
   for (const path of new Set([...one.keys(), ...other.keys()])) {
-    if (path !== "" && one.get(path) !== other.get(path)) differences.push(`${path}: ${one.get(path)} instead of ${other.get(path)}`);
+    if (path !== "" && one.get(path) !== other.get(path))
+      differences.push(`${path}: ${one.get(path)} instead of ${other.get(path)}`);
   }
   assert.deepEqual(differences.slice(0, 10), []);
   assert.ok(one.size > 1);
@@ -222,13 +291,24 @@ export async function storeTrees(repository: Repository, trees: readonly Buffer[
   const sealed = trees.map((tree) => repository.sealer.seal(tree));
   let offset = 0;
   const blobs = trees.map((tree, i) => {
-    const blob = { id: Buffer.from(idOf(tree), "hex"), type: "tree" as const, offset, lengthBytes: sealed[i]!.length, plainLength: 0 };
+    const blob = {
+      id: Buffer.from(idOf(tree), "hex"),
+      type: "tree" as const,
+      offset,
+      lengthBytes: sealed[i]!.length,
+      plainLength: 0,
+    };
     offset += blob.lengthBytes;
     return blob;
   });
   const pack = Buffer.concat([...sealed, sealPack(blobs, repository.sealer)]);
   await repository.storage.put("pack", idOf(pack), [pack]);
-  const listed = blobs.map(({ id, type, offset, lengthBytes }) => ({ id: id.toString("hex"), type, offset, length: lengthBytes }));
+  const listed = blobs.map(({ id, type, offset, lengthBytes }) => ({
+    id: id.toString("hex"),
+    type,
+    offset,
+    length: lengthBytes,
+  }));
   await repository.saveUnpacked("index", Buffer.from(JSON.stringify({ packs: [{ id: idOf(pack), blobs: listed }] })));
   return trees.map((tree) => idOf(tree));
 }

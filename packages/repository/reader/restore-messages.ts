@@ -81,4 +81,6 @@ export type RestoreAnswer =
     }
   | { readonly kind: "compare"; readonly holds: boolean };
 
-export type FromRestoreWorker = { readonly kind: "answer"; readonly answer: RestoreAnswer } | { readonly kind: "failure"; readonly error: PlainError };
+export type FromRestoreWorker =
+  | { readonly kind: "answer"; readonly answer: RestoreAnswer }
+  | { readonly kind: "failure"; readonly error: PlainError };

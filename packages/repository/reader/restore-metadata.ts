@@ -43,7 +43,12 @@ export function setMetadata(entry: OpenEntry, metadata: Metadata): MetadataResul
 }
 
 /** Of a link, pipe or device called `name`; a link has no mode of its own. */
-export function setMetadataOf(directory: DirectoryHandle, name: Buffer, metadata: Metadata, isLink: boolean): MetadataResult {
+export function setMetadataOf(
+  directory: DirectoryHandle,
+  name: Buffer,
+  metadata: Metadata,
+  isLink: boolean,
+): MetadataResult {
   return apply(metadata, {
     owner: () => directory.setOwnerOf(name, metadata.uid, metadata.gid),
     xattrs: () => directory.setXattrsOf(name, metadata.xattrs),

@@ -50,14 +50,20 @@ export interface PackRange {
 }
 
 /** The content of a file: ids (32 bytes each) and plain lengths. Throws `damaged` when a blob is in no index. */
-export function contentOf(index: BlobIndex, content: readonly string[], path: Buffer): { ids: Buffer; lengths: Uint32Array; sizeBytes: number } {
+export function contentOf(
+  index: BlobIndex,
+  content: readonly string[],
+  path: Buffer,
+): { ids: Buffer; lengths: Uint32Array; sizeBytes: number } {
   const ids = Buffer.allocUnsafeSlow(content.length * 32);
   const lengths = new Uint32Array(content.length);
   let sizeBytes = 0;
   for (const [i, id] of content.entries()) {
     const location = index.locations(id, "data")[0];
     if (!location) {
-      throw new HoldfastError("damaged", `the data blob ${id} of ${displayPath(path)} is in no index`, { context: { type: "data", id } });
+      throw new HoldfastError("damaged", `the data blob ${id} of ${displayPath(path)} is in no index`, {
+        context: { type: "data", id },
+      });
     }
     ids.write(id, i * 32, "hex");
     lengths[i] = location.plainLength || location.lengthBytes - sealOverheadBytes;
@@ -79,7 +85,8 @@ export class RestoreBatch {
 
   /** How many blobs still fit. */
   get room(): number {
-    const isFull = this.pieces.length >= batchFiles || this.#directories.size >= batchDirectories || this.#parts >= batchParts;
+    const isFull =
+      this.pieces.length >= batchFiles || this.#directories.size >= batchDirectories || this.#parts >= batchParts;
     return isFull ? 0 : batchBlobs - this.#blobs;
   }
 
@@ -98,14 +105,19 @@ export class RestoreBatch {
     for (const place of table.places()) {
       const { pack, offset, lengthBytes, plainLength, target } = place;
       const last = blobs.at(-1);
-      const isSame = last !== undefined && pack === range.pack && offset === last.offset && range.targets < rangeTargets;
+      const isSame =
+        last !== undefined && pack === range.pack && offset === last.offset && range.targets < rangeTargets;
       if (isSame) {
         last.targets.push(target);
         range.targets++;
         continue;
       }
       const end = offset + lengthBytes;
-      const fits = pack === range.pack && offset - range.endOffset <= gapBytes && end - range.offset <= rangeBytes && range.targets < rangeTargets;
+      const fits =
+        pack === range.pack &&
+        offset - range.endOffset <= gapBytes &&
+        end - range.offset <= rangeBytes &&
+        range.targets < rangeTargets;
       if (!fits) {
         if (blobs.length > 0) yield { ...range, blobs };
         blobs = [];

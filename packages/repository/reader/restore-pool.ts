@@ -3,7 +3,13 @@ import { Worker } from "node:worker_threads";
 import type { MasterKey } from "../codec/seal.ts";
 import { HoldfastError } from "../errors.ts";
 import type { WriteOptions } from "./file-writer.ts";
-import type { FromRestoreWorker, PlainError, RestoreAnswer, RestoreTask, RestoreWorkerSetup } from "./restore-messages.ts";
+import type {
+  FromRestoreWorker,
+  PlainError,
+  RestoreAnswer,
+  RestoreTask,
+  RestoreWorkerSetup,
+} from "./restore-messages.ts";
 
 /** A thread's young objects; its bulk lies outside of the heap. */
 const heapLimits = { maxYoungGenerationSizeMb: 8 };
@@ -42,7 +48,10 @@ export class RestorePool implements AsyncDisposable {
   }
 
   /** Gives a task to the thread with the least to do; a thread is started when the others are busy. */
-  run<K extends RestoreTask["kind"]>(task: Extract<RestoreTask, { kind: K }>, transfer: ArrayBuffer[] = []): Promise<Extract<RestoreAnswer, { kind: K }>> {
+  run<K extends RestoreTask["kind"]>(
+    task: Extract<RestoreTask, { kind: K }>,
+    transfer: ArrayBuffer[] = [],
+  ): Promise<Extract<RestoreAnswer, { kind: K }>> {
     this.throwIfFailed();
     let thread = this.#threads[0];
     for (const other of this.#threads) if (other.waiting.length < thread!.waiting.length) thread = other;
@@ -52,7 +61,12 @@ export class RestorePool implements AsyncDisposable {
       waiting.push({ resolve: resolve as (answer: RestoreAnswer) => void, reject });
       worker.postMessage(task, transfer);
     });
-    const ended = answer.then(() => undefined, () => undefined).finally(() => this.#underWay.delete(ended));
+    const ended = answer
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => this.#underWay.delete(ended));
     this.#underWay.add(ended);
     return answer;
   }
@@ -71,7 +85,10 @@ export class RestorePool implements AsyncDisposable {
   }
 
   #start(): Thread {
-    const worker = new Worker(new URL("./restore-worker.ts", import.meta.url), { workerData: this.#setup, resourceLimits: heapLimits });
+    const worker = new Worker(new URL("./restore-worker.ts", import.meta.url), {
+      workerData: this.#setup,
+      resourceLimits: heapLimits,
+    });
     const thread: Thread = { worker, waiting: [] };
     const fail = (error: HoldfastError): void => {
       this.abort(error);
@@ -86,7 +103,9 @@ export class RestorePool implements AsyncDisposable {
       this.abort(fromPlain(message.error));
       waiting?.reject(this.#failure);
     });
-    worker.on("error", (error) => fail(new HoldfastError("internal", `a worker thread failed: ${error.message}`, { cause: error })));
+    worker.on("error", (error) =>
+      fail(new HoldfastError("internal", `a worker thread failed: ${error.message}`, { cause: error })),
+    );
     worker.on("exit", () => fail(new HoldfastError("internal", "a worker thread ended before its work")));
     this.#threads.push(thread);
     return thread;

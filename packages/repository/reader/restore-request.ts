@@ -42,8 +42,19 @@ export type RestoreEvent =
       readonly totalsKnown: boolean;
       readonly errors: number;
     }
-  | { readonly kind: "item"; readonly action: RestoreAction; readonly type: NodeType; readonly path: Buffer; readonly sizeBytes: number }
-  | { readonly kind: "error"; readonly path: Buffer; readonly during: "read" | "write" | "metadata" | "delete" | "verify"; readonly error: HoldfastError }
+  | {
+      readonly kind: "item";
+      readonly action: RestoreAction;
+      readonly type: NodeType;
+      readonly path: Buffer;
+      readonly sizeBytes: number;
+    }
+  | {
+      readonly kind: "error";
+      readonly path: Buffer;
+      readonly during: "read" | "write" | "metadata" | "delete" | "verify";
+      readonly error: HoldfastError;
+    }
   | { readonly kind: "warning"; readonly message: string };
 
 export interface RestoreSummary {

@@ -11,7 +11,16 @@ import { RestoreTools } from "../filesystem/open-entry.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { holdsContent } from "./file-writer.ts";
 import type { WriteOptions } from "./file-writer.ts";
-import type { CompareTask, FromRestoreWorker, PlainError, RangeTask, RestoreAnswer, RestoreTask, RestoreWorkerSetup, SharedDirectory } from "./restore-messages.ts";
+import type {
+  CompareTask,
+  FromRestoreWorker,
+  PlainError,
+  RangeTask,
+  RestoreAnswer,
+  RestoreTask,
+  RestoreWorkerSetup,
+  SharedDirectory,
+} from "./restore-messages.ts";
 import { blobWords } from "./restore-messages.ts";
 import { TargetWriter } from "./target-writer.ts";
 
@@ -29,7 +38,10 @@ class RestoreThread {
 
   constructor(setup: RestoreWorkerSetup) {
     const { encrypt, macK, macR } = setup.key;
-    this.#sealer = new Sealer({ encrypt: Buffer.from(encrypt), macK: Buffer.from(macK), macR: Buffer.from(macR) }, Kernel.alone());
+    this.#sealer = new Sealer(
+      { encrypt: Buffer.from(encrypt), macK: Buffer.from(macK), macR: Buffer.from(macR) },
+      Kernel.alone(),
+    );
     this.#options = setup.options;
     this.#stop = new Int32Array(setup.stop);
   }
@@ -39,7 +51,12 @@ class RestoreThread {
   }
 
   #writeRange(task: RangeTask): RestoreAnswer {
-    const writer = new TargetWriter(task.targets, (directory) => this.#directory(directory), this.#tools, this.#options);
+    const writer = new TargetWriter(
+      task.targets,
+      (directory) => this.#directory(directory),
+      this.#tools,
+      this.#options,
+    );
     const failedBlobs: number[] = [];
     let target = 0;
     for (let blob = 0; blob < task.blobs.length / blobWords; blob++) {
@@ -58,10 +75,16 @@ class RestoreThread {
 
   /** The checked content of a blob, valid until the next one; null if it is damaged. */
   #open(task: RangeTask, blob: number): Buffer | null {
-    const [offset, lengthBytes, plainLength] = task.blobs.subarray(blob * blobWords, (blob + 1) * blobWords) as unknown as [number, number, number];
+    const [offset, lengthBytes, plainLength] = task.blobs.subarray(
+      blob * blobWords,
+      (blob + 1) * blobWords,
+    ) as unknown as [number, number, number];
     try {
       this.#opened = grown(this.#opened, lengthBytes);
-      const packed = this.#opened.subarray(0, this.#sealer.openInto(task.bytes.subarray(offset, offset + lengthBytes), this.#opened));
+      const packed = this.#opened.subarray(
+        0,
+        this.#sealer.openInto(task.bytes.subarray(offset, offset + lengthBytes), this.#opened),
+      );
       let content = packed;
       if (plainLength > 0) {
         this.#inflated = grown(this.#inflated, plainLength);
@@ -96,7 +119,8 @@ function grown(buffer: Buffer, lengthBytes: number): Buffer {
 }
 
 function plainError(error: unknown): PlainError {
-  const known = error instanceof HoldfastError ? error : new HoldfastError("internal", String((error as Error).stack ?? error));
+  const known =
+    error instanceof HoldfastError ? error : new HoldfastError("internal", String((error as Error).stack ?? error));
   return { code: known.code, message: known.message, hint: known.hint, context: known.context };
 }
 

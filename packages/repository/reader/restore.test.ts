@@ -8,7 +8,15 @@ import { after, before, test } from "node:test";
 import { hasCode } from "../errors.ts";
 import { everyPath } from "../selection/path-rules.ts";
 import type { Repository, StoredSnapshot } from "../store/repository.ts";
-import { assertSameTree, capture, createRepository, openRepository, restoreTo, storeTrees, Workplace } from "./restore-fixture.ts";
+import {
+  assertSameTree,
+  capture,
+  createRepository,
+  openRepository,
+  restoreTo,
+  storeTrees,
+  Workplace,
+} from "./restore-fixture.ts";
 
 const place = new Workplace();
 const source = place.at("source");
@@ -49,7 +57,7 @@ function target(fill?: (directory: string) => void): string {
 }
 
 function namesBelow(directory: string): string[] {
-  return fs.readdirSync(directory, { recursive: true, encoding: "utf8" }).sort();
+  return execFileSync("find", [directory, "-mindepth", "1", "-printf", "%P\\n"], { encoding: "utf8" }).split("\n").slice(0, -1).sort();
 }
 
 const text = (...names: string[]): string => fs.readFileSync(join(...names), "utf8");
@@ -87,10 +95,34 @@ test("a directory that is not empty gives way only with delete", async () => {
 });
 
 for (const { overwrite, small, one, large, files } of [
-  { overwrite: "always", small: "small content", one: "one", large: true, files: { restored: 3, updated: 2, unchanged: 1, skipped: 0 } },
-  { overwrite: "if-changed", small: "SMALL CONTENT", one: "one", large: true, files: { restored: 3, updated: 1, unchanged: 2, skipped: 0 } },
-  { overwrite: "if-newer", small: "SMALL CONTENT", one: "older", large: true, files: { restored: 3, updated: 0, unchanged: 0, skipped: 3 } },
-  { overwrite: "never", small: "SMALL CONTENT", one: "older", large: true, files: { restored: 3, updated: 0, unchanged: 0, skipped: 3 } },
+  {
+    overwrite: "always",
+    small: "small content",
+    one: "one",
+    large: true,
+    files: { restored: 3, updated: 2, unchanged: 1, skipped: 0 },
+  },
+  {
+    overwrite: "if-changed",
+    small: "SMALL CONTENT",
+    one: "one",
+    large: true,
+    files: { restored: 3, updated: 1, unchanged: 2, skipped: 0 },
+  },
+  {
+    overwrite: "if-newer",
+    small: "SMALL CONTENT",
+    one: "older",
+    large: true,
+    files: { restored: 3, updated: 0, unchanged: 0, skipped: 3 },
+  },
+  {
+    overwrite: "never",
+    small: "SMALL CONTENT",
+    one: "older",
+    large: true,
+    files: { restored: 3, updated: 0, unchanged: 0, skipped: 3 },
+  },
 ] as const) {
   test(`overwrite ${overwrite}`, async () => {
     const directory = target((at) => {
@@ -145,7 +177,10 @@ test("a dry run changes nothing and says the same", async () => {
   const dry = await restoreTo(repository, snapshot, missing, { dryRun: true });
   assert.ok(!fs.existsSync(missing));
   const wet = await restoreTo(repository, snapshot, missing);
-  assert.deepEqual([dry.summary.files, dry.summary.dirs, dry.summary.others], [wet.summary.files, wet.summary.dirs, wet.summary.others]);
+  assert.deepEqual(
+    [dry.summary.files, dry.summary.dirs, dry.summary.others],
+    [wet.summary.files, wet.summary.dirs, wet.summary.others],
+  );
   const there = target((at) => fs.writeFileSync(join(at, "small"), "x"));
   await restoreTo(repository, snapshot, there, { dryRun: true, delete: true });
   assert.deepEqual(namesBelow(there), ["small"]);
@@ -165,8 +200,12 @@ test("rules and subfolders", async () => {
   const folder = target();
   await restoreTo(repository, snapshot, folder, { subfolder: "/source/sub" });
   assertSameTree(folder, join(source, "sub"));
-  await assert.rejects(restoreTo(repository, snapshot, folder, { subfolder: "/source/none" }), (error) => hasCode(error, "not-found"));
-  await assert.rejects(restoreTo(repository, snapshot, folder, { subfolder: "/source/small" }), (error) => hasCode(error, "not-found"));
+  await assert.rejects(restoreTo(repository, snapshot, folder, { subfolder: "/source/none" }), (error) =>
+    hasCode(error, "not-found"),
+  );
+  await assert.rejects(restoreTo(repository, snapshot, folder, { subfolder: "/source/small" }), (error) =>
+    hasCode(error, "not-found"),
+  );
 });
 
 test("a full target ends the restore and leaves no incomplete file", async () => {
@@ -184,21 +223,31 @@ test("a full target ends the restore and leaves no incomplete file", async () =>
   }
 });
 
-test("an interrupted restore leaves whole files only", async () => {
-  const stop = new AbortController();
-  const directory = target();
-  stop.abort();
-  await assert.rejects(restoreTo(repository, snapshot, directory, { signal: stop.signal }), (error) => hasCode(error, "interrupted"));
-  for (const name of namesBelow(directory)) {
-    if (fs.lstatSync(join(directory, name)).isFile()) assert.equal(text(directory, name), text(source, name), name);
-  }
-});
+for (const when of ["before it begins", "when the first bytes are written"]) {
+  test(`a restore interrupted ${when} leaves whole files only`, async () => {
+    const stop = new AbortController();
+    if (when === "before it begins") stop.abort();
+    const directory = target();
+    const request: RestoreRequest = {
+      snapshot, subfolder: "/source", target: directory, rules: everyPath, overwrite: "always", delete: false, sparse: false, verify: false,
+      dryRun: false, signal: stop.signal,
+    };
+    const running = restore(repository, request, (event) => event.kind === "progress" && event.bytesDone > 0 && stop.abort());
+    await assert.rejects(running, (error) => hasCode(error, "interrupted"));
+    for (const name of namesBelow(directory)) {
+      assert.doesNotMatch(name, /holdfast/);
+      if (fs.lstatSync(join(directory, name)).isFile()) assert.equal(text(directory, name), text(source, name), name);
+    }
+  });
+}
 
 test("a damaged blob costs its file only, and is named", async () => {
   const copy = place.at("damaged");
   fs.cpSync(place.at("repository"), copy, { recursive: true });
   await using whole = await openRepository(copy);
-  const node = (await whole.loadTree((await whole.loadTree(snapshot.tree))[0]!.subtree!)).find(({ name }) => name.toString() === "large")!;
+  const node = (await whole.loadTree((await whole.loadTree(snapshot.tree))[0]!.subtree!)).find(
+    ({ name }) => name.toString() === "large",
+  )!;
   const id = node.content![1]!;
   const location = (await whole.loadIndex()).locations(id, "data")[0]!;
   const pack = join(copy, "data", location.pack.slice(0, 2), location.pack);
@@ -228,8 +277,12 @@ test("hostile and damaged trees", async () => {
   await using preparing = await openRepository(copy);
   const times = `"mtime":"2020-01-01T00:00:00Z","atime":"2020-01-01T00:00:00Z","ctime":"2020-01-01T00:00:00Z","uid":0,"gid":0`;
   const tree = (...nodes: string[]): Buffer => Buffer.from(`{"nodes":[${nodes.join(",")}]}\n`);
-  const [evil] = await storeTrees(preparing, [tree(`{"name":"../evil","type":"file","mode":420,${times},"content":[]}`)]);
-  const blob = (await preparing.loadTree((await preparing.loadTree(snapshot.tree))[0]!.subtree!)).find(({ name }) => name.toString() === "small")!.content![0]!;
+  const [evil] = await storeTrees(preparing, [
+    tree(`{"name":"../evil","type":"file","mode":420,${times},"content":[]}`),
+  ]);
+  const blob = (await preparing.loadTree((await preparing.loadTree(snapshot.tree))[0]!.subtree!)).find(
+    ({ name }) => name.toString() === "small",
+  )!.content![0]!;
   const [root] = await storeTrees(preparing, [
     tree(
       `{"name":"dir","type":"dir","mode":2147484141,${times},"content":null,"subtree":"${evil}"}`,

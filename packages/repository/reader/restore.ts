@@ -26,23 +26,42 @@ import { walkSteps } from "./walk.ts";
  * Nothing is written through links that lie in the target. As in restic nothing is synced to the disk: whoever needs
  * it there before going on syncs the file system. The caller holds a shared lock.
  */
-export async function restore(repository: Repository, request: RestoreRequest, listener: (event: RestoreEvent) => void): Promise<RestoreSummary> {
+export async function restore(
+  repository: Repository,
+  request: RestoreRequest,
+  listener: (event: RestoreEvent) => void,
+): Promise<RestoreSummary> {
   const startedMs = performance.now();
   const selection = new PathSelection(request.rules);
   const treeId = await findTree(repository, request.snapshot.tree, Buffer.from(request.subfolder as string));
   const index = await repository.loadIndex();
   const report = new RestoreReport(listener, estimateOf(request));
   const calls = openLibc();
-  if (calls.missing.length > 0) listener({ kind: "warning", message: `not possible on this machine: ${calls.missing.join("; ")}` });
+  if (calls.missing.length > 0)
+    listener({ kind: "warning", message: `not possible on this machine: ${calls.missing.join("; ")}` });
   await using pool = new RestorePool(repository.masterKey, request, request.workers ?? availableParallelism());
-  const content = new ContentRestorer(repository, index, pool, calls, report, { ...request, settled: (file) => entries.fileSettled(file) });
-  const entries: EntryRestorer = new EntryRestorer(openTarget(calls, request), index, content, selection, report, request);
-  const stop = (): void => content.fail(new HoldfastError("interrupted", "the restore was interrupted", { cause: request.signal?.reason }));
+  const content = new ContentRestorer(repository, index, pool, calls, report, {
+    ...request,
+    settled: (file) => entries.fileSettled(file),
+  });
+  const entries: EntryRestorer = new EntryRestorer(
+    openTarget(calls, request),
+    index,
+    content,
+    selection,
+    report,
+    request,
+  );
+  const stop = (): void =>
+    content.fail(new HoldfastError("interrupted", "the restore was interrupted", { cause: request.signal?.reason }));
   request.signal?.addEventListener("abort", stop);
   if (request.signal?.aborted) stop();
   try {
     const enters = entries.enters.bind(entries);
-    for await (const step of walkSteps(repository, treeId, { enters, report: (path, error) => report.error(path, "read", error) })) {
+    for await (const step of walkSteps(repository, treeId, {
+      enters,
+      report: (path, error) => report.error(path, "read", error),
+    })) {
       await entries.take(step);
     }
     report.allFound();
@@ -64,7 +83,8 @@ export async function restore(repository: Repository, request: RestoreRequest, l
 /** What a whole snapshot comes to; of a part nothing is known before the walk. */
 function estimateOf({ snapshot, subfolder, rules }: RestoreRequest): { entries: number; bytes: number } | null {
   const { summary } = snapshot;
-  const isWhole = subfolder.toString() === "/" && Object.values(rules).every((patterns: readonly string[]) => patterns.length === 0);
+  const isWhole =
+    subfolder.toString() === "/" && Object.values(rules).every((patterns: readonly string[]) => patterns.length === 0);
   if (!summary || !isWhole) return null;
   const dirs = summary.dirsNew + summary.dirsChanged + summary.dirsUnmodified;
   return { entries: summary.totalFilesProcessed + dirs, bytes: summary.totalBytesProcessed };

@@ -7,7 +7,14 @@ import type { TreeNode } from "../format/node.ts";
 import { splitDevice, splitTime } from "../filesystem/status-area.ts";
 
 const blockBytes = 512;
-const typeFlags: Readonly<Record<string, string>> = { file: "0", symlink: "2", chardev: "3", dev: "4", dir: "5", fifo: "6" };
+const typeFlags: Readonly<Record<string, string>> = {
+  file: "0",
+  symlink: "2",
+  chardev: "3",
+  dev: "4",
+  dir: "5",
+  fifo: "6",
+};
 const nothing = Buffer.alloc(0);
 
 /** Two blocks of zeros end an archive. */
@@ -26,8 +33,26 @@ export function tarHeader(path: Buffer, node: TreeNode): Buffer | null {
   const link = node.type === "symlink" ? (node.linkTarget ?? nothing) : nothing;
   const size = node.type === "file" ? node.size : 0n;
   const records = paxRecords(name, link, size, node);
-  const facts = { name, link, mode: permissionsOfGoMode(node.mode), uid: node.uid, gid: node.gid, size, mtimeNs: node.mtime, device: node.device, user: node.user, group: node.group };
-  const paxFacts = { ...facts, name: Buffer.from("PaxHeaders/entry"), link: nothing, size: BigInt(records.length), mode: 0o644, device: 0n };
+  const facts = {
+    name,
+    link,
+    mode: permissionsOfGoMode(node.mode),
+    uid: node.uid,
+    gid: node.gid,
+    size,
+    mtimeNs: node.mtime,
+    device: node.device,
+    user: node.user,
+    group: node.group,
+  };
+  const paxFacts = {
+    ...facts,
+    name: Buffer.from("PaxHeaders/entry"),
+    link: nothing,
+    size: BigInt(records.length),
+    mode: 0o644,
+    device: 0n,
+  };
   return Buffer.concat([headerBlock(paxFacts, "x"), records, tarPadding(records.length), headerBlock(facts, flag)]);
 }
 

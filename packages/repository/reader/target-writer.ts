@@ -21,7 +21,12 @@ export class TargetWriter {
   readonly #options: WriteOptions;
 
   /** `open` wraps a descriptor that somebody else closes. */
-  constructor(list: TargetList, open: (directory: SharedDirectory) => DirectoryHandle, tools: RestoreTools, options: WriteOptions) {
+  constructor(
+    list: TargetList,
+    open: (directory: SharedDirectory) => DirectoryHandle,
+    tools: RestoreTools,
+    options: WriteOptions,
+  ) {
     this.#list = list;
     this.#names = list.names.split("/");
     this.#xattrs = new Map(list.xattrs.map(({ target, xattrs }) => [target, xattrs]));

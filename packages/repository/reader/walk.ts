@@ -46,12 +46,20 @@ interface Frame {
 const rootPath = Buffer.from("/");
 
 /** Every entry below the tree `treeId`, parents before their contents. A root tree that cannot be read is thrown. */
-export async function* walk(repository: Repository, treeId: string, options: WalkOptions): AsyncGenerator<WalkEntry, void, undefined> {
+export async function* walk(
+  repository: Repository,
+  treeId: string,
+  options: WalkOptions,
+): AsyncGenerator<WalkEntry, void, undefined> {
   for await (const step of walkSteps(repository, treeId, options)) if (step.kind !== "leave") yield step;
 }
 
 /** As `walk`, with a step also where a directory ends. */
-export async function* walkSteps(repository: Repository, treeId: string, options: WalkOptions): AsyncGenerator<WalkStep, void, undefined> {
+export async function* walkSteps(
+  repository: Repository,
+  treeId: string,
+  options: WalkOptions,
+): AsyncGenerator<WalkStep, void, undefined> {
   const walker = new Walker(repository, await repository.loadIndex(), options);
   const stack = [walker.frame(rootPath, treeId, await repository.loadTree(treeId))];
   for (let top = stack.at(-1); top; top = stack.at(-1)) {

@@ -35,7 +35,9 @@ export class BlobReader {
 
   /** The content of a blob. A copy that is damaged or gone gives way to the next one; `damaged` if none is left. */
   async load(index: BlobIndex, type: BlobType, id: string): Promise<Buffer> {
-    return this.#firstGood(index, type, id, async (location) => this.#open(await this.#fetch(type, location), location, id));
+    return this.#firstGood(index, type, id, async (location) =>
+      this.#open(await this.#fetch(type, location), location, id),
+    );
   }
 
   /** The sealed bytes of a blob, not yet checked. */
@@ -46,7 +48,12 @@ export class BlobReader {
     }));
   }
 
-  async #firstGood<T>(index: BlobIndex, type: BlobType, id: string, read: (location: BlobLocation) => Promise<T>): Promise<T> {
+  async #firstGood<T>(
+    index: BlobIndex,
+    type: BlobType,
+    id: string,
+    read: (location: BlobLocation) => Promise<T>,
+  ): Promise<T> {
     let failure: unknown = null;
     for (const location of index.locations(id, type)) {
       try {
@@ -69,7 +76,8 @@ export class BlobReader {
   async #fetch(type: BlobType, location: BlobLocation): Promise<Buffer> {
     const { pack, offset, lengthBytes } = location;
     if (type === "tree") this.#treePacks.add(pack);
-    if (type !== "tree" || lengthBytes > windowBytes / 2) return this.#storage.read("pack", pack, { offset, lengthBytes });
+    if (type !== "tree" || lengthBytes > windowBytes / 2)
+      return this.#storage.read("pack", pack, { offset, lengthBytes });
     const window = await this.#window(location);
     const bytes = await window.bytes;
     return bytes.subarray(offset - window.offset, offset - window.offset + lengthBytes);
@@ -89,7 +97,10 @@ export class BlobReader {
     const again = this.#windows.find(covers);
     if (again) return again;
     const offset = location.offset;
-    const bytes = this.#storage.read("pack", location.pack, { offset, lengthBytes: Math.min(windowBytes, packBytes - offset) });
+    const bytes = this.#storage.read("pack", location.pack, {
+      offset,
+      lengthBytes: Math.min(windowBytes, packBytes - offset),
+    });
     const window = { pack: location.pack, offset, bytes };
     // A window that could not be read must not be found again; whoever waits for it hears the error.
     bytes.catch(() => (this.#windows = this.#windows.filter((other) => other !== window)));

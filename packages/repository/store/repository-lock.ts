@@ -98,7 +98,9 @@ export class RepositoryLock implements AsyncDisposable {
       await removeLock(this.#repository, old);
     } catch (error) {
       if (performance.now() - this.#refreshedAtMs < refreshDeadlineMs) return;
-      this.#lost.abort(new HoldfastError("locked", "the lock of the repository could not be refreshed in time", { cause: error }));
+      this.#lost.abort(
+        new HoldfastError("locked", "the lock of the repository could not be refreshed in time", { cause: error }),
+      );
     }
   }
 }

@@ -92,7 +92,9 @@ export class Repository implements AsyncDisposable {
   }
 
   /** Makes a new repository in an empty storage: `repository-exists` if there is one. */
-  static async create(options: OpenOptions & { version?: RepositoryVersion; polynomial?: bigint }): Promise<Repository> {
+  static async create(
+    options: OpenOptions & { version?: RepositoryVersion; polynomial?: bigint },
+  ): Promise<Repository> {
     const { storage } = options;
     await requireAbsent(storage);
     const kernel = Kernel.alone();
@@ -119,14 +121,30 @@ export class Repository implements AsyncDisposable {
     const { masterKey, keyId } = await findKey(options, kernel);
     const config = decodeConfig(configBytes, new Sealer(masterKey, kernel));
     if (!isChunkerPolynomial(config.chunkerPolynomial)) {
-      throw new HoldfastError("damaged", `the config of ${options.storage.location} has a chunker polynomial that is not irreducible`);
+      throw new HoldfastError(
+        "damaged",
+        `the config of ${options.storage.location} has a chunker polynomial that is not irreducible`,
+      );
     }
     const treePacks = new Set<string>();
     const { cacheDirectory } = options;
     const storage = cacheDirectory
-      ? new CacheStorage(options.storage, { directory: cacheDirectory, repositoryId: config.id, cachePack: (name) => treePacks.has(name) })
+      ? new CacheStorage(options.storage, {
+          directory: cacheDirectory,
+          repositoryId: config.id,
+          cachePack: (name) => treePacks.has(name),
+        })
       : options.storage;
-    return new Repository({ storage, treePacks, config, masterKey, keyId, kernel, now: options.now, identity: options.identity });
+    return new Repository({
+      storage,
+      treePacks,
+      config,
+      masterKey,
+      keyId,
+      kernel,
+      now: options.now,
+      identity: options.identity,
+    });
   }
 
   get id(): string {
@@ -247,7 +265,8 @@ async function findKey(options: OpenOptions, kernel: Kernel): Promise<{ masterKe
   for (const name of names.slice(0, maximumKeysTried)) {
     try {
       const bytes = await options.storage.read("key", name);
-      if (idOf(bytes) !== name) throw new HoldfastError("damaged", `the key file ${name} is damaged`, { context: { name } });
+      if (idOf(bytes) !== name)
+        throw new HoldfastError("damaged", `the key file ${name} is damaged`, { context: { name } });
       const masterKey = await openKeyFile(parseKeyFile(bytes), options.password, kernel);
       if (masterKey) return { masterKey, keyId: name };
     } catch (error) {
@@ -259,7 +278,11 @@ async function findKey(options: OpenOptions, kernel: Kernel): Promise<{ masterKe
 }
 
 /** Runs `work` on all items, so many at once; the first failure is thrown once all under way have ended. */
-export async function forEachAtOnce<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+export async function forEachAtOnce<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   let next = 0;
   const run = async (): Promise<void> => {
     while (next < items.length) await work(items[next++]!);

@@ -39,7 +39,12 @@ before(async () => {
   writeFileSync(join(source, "empty"), "");
   firstState = stateOf(source);
   {
-    await using repository = await Repository.create({ storage: new LocalStorage(base), password, now: () => new Date(), identity: identity(process.pid) });
+    await using repository = await Repository.create({
+      storage: new LocalStorage(base),
+      password,
+      now: () => new Date(),
+      identity: identity(process.pid),
+    });
     // Opened many times below: with a key that is cheap to derive.
     const facts = { created: 0n, username: "u", hostname: "h" };
     const key = await createKeyFile(repository.masterKey, password, facts, repository.kernel, { N: 16, r: 8, p: 1 });
@@ -60,7 +65,11 @@ function identity(pid: number) {
 /** Every file below a directory with its bytes. */
 function stateOf(directory: string): Map<string, Buffer> {
   const paths = readdirSync(directory, { recursive: true, encoding: "utf8" }).sort();
-  return new Map(paths.filter((path) => statSync(join(directory, path)).isFile()).map((path) => [path, readFileSync(join(directory, path))]));
+  return new Map(
+    paths
+      .filter((path) => statSync(join(directory, path)).isFile())
+      .map((path) => [path, readFileSync(join(directory, path))]),
+  );
 }
 
 /** What the command line does for a backup, from opening to giving back the lock. */
@@ -72,11 +81,31 @@ async function backUp(storage: Storage, pid: number, exclusive = false): Promise
     repository,
     {
       entries: [{ kind: "files", from: Buffer.from(source), at: Buffer.from("/source") }],
-      paths: ["/source"], hostname: "here", username: "tester", uid: 0, gid: 0, tags: [], excludes: [],
-      timeNs: BigInt(Date.now()) * 1_000_000n, programVersion: "test", parent: snapshots.at(-1) ?? null, selection: selectEverything,
-      oneFileSystem: false, withAtime: false, dryRun: false, skipIfUnchanged: false, readBack: false, mayWrite: lock.settled, workers: 1, signal: lock.signal,
+      paths: ["/source"],
+      hostname: "here",
+      username: "tester",
+      uid: 0,
+      gid: 0,
+      tags: [],
+      excludes: [],
+      timeNs: BigInt(Date.now()) * 1_000_000n,
+      programVersion: "test",
+      parent: snapshots.at(-1) ?? null,
+      selection: selectEverything,
+      oneFileSystem: false,
+      withAtime: false,
+      dryRun: false,
+      skipIfUnchanged: false,
+      readBack: false,
+      mayWrite: lock.settled,
+      workers: 1,
+      signal: lock.signal,
     },
-    (event) => assert.ok(event.kind !== "error", event.kind === "error" ? `${event.path.toString()}: ${event.error.message}` : ""),
+    (event) =>
+      assert.ok(
+        event.kind !== "error",
+        event.kind === "error" ? `${event.path.toString()}: ${event.error.message}` : "",
+      ),
   );
 }
 
@@ -84,7 +113,8 @@ async function stateIn(repository: Repository, tree: string, below = ""): Promis
   const state = new Map<string, Buffer>();
   for (const node of await repository.loadTree(tree)) {
     const path = join(below, node.name.toString());
-    if (node.subtree !== null) for (const [deeper, content] of await stateIn(repository, node.subtree, path)) state.set(deeper, content);
+    if (node.subtree !== null)
+      for (const [deeper, content] of await stateIn(repository, node.subtree, path)) state.set(deeper, content);
     if (node.content === null || node.type !== "file") continue;
     const pieces = await Promise.all(node.content.map((id) => repository.loadBlob("data", id)));
     state.set(path, Buffer.concat(pieces));
@@ -92,7 +122,11 @@ async function stateIn(repository: Repository, tree: string, below = ""): Promis
   return state;
 }
 
-async function assertSnapshotHolds(repository: Repository, snapshotId: string, state: ReadonlyMap<string, Buffer>): Promise<void> {
+async function assertSnapshotHolds(
+  repository: Repository,
+  snapshotId: string,
+  state: ReadonlyMap<string, Buffer>,
+): Promise<void> {
   const { snapshots, damaged } = await repository.loadSnapshots();
   assert.deepEqual(damaged, []);
   const snapshot = snapshots.find(({ id }) => id === snapshotId);
@@ -104,10 +138,21 @@ async function assertSnapshotHolds(repository: Repository, snapshotId: string, s
 
 const leftovers: ReadonlySet<string> = new Set(["pack-unindexed", "lock-stale"]);
 
-async function assertSound(directory: string, held: readonly (readonly [snapshotId: string, state: ReadonlyMap<string, Buffer>])[]): Promise<void> {
-  await using repository = await Repository.open({ storage: new LocalStorage(directory), password, now: () => new Date(), identity: identity(process.pid) });
+async function assertSound(
+  directory: string,
+  held: readonly (readonly [snapshotId: string, state: ReadonlyMap<string, Buffer>])[],
+): Promise<void> {
+  await using repository = await Repository.open({
+    storage: new LocalStorage(directory),
+    password,
+    now: () => new Date(),
+    identity: identity(process.pid),
+  });
   const { findings } = await check(repository, { readData: true, workers: 1 }, () => undefined);
-  assert.deepEqual(findings.filter(({ kind }) => !leftovers.has(kind)), []);
+  assert.deepEqual(
+    findings.filter(({ kind }) => !leftovers.has(kind)),
+    [],
+  );
   for (const [snapshotId, state] of held) await assertSnapshotHolds(repository, snapshotId, state);
 }
 
@@ -115,7 +160,10 @@ function assertResticFindsItSound(directory: string): void {
   const restic = process.env["HOLDFAST_RESTIC"];
   assert.ok(restic, "set HOLDFAST_RESTIC to the path of a restic binary");
   const words = ["-r", directory, "--no-cache", "--no-lock", "check", "--read-data"];
-  const { status, stderr } = spawnSync(restic, words, { env: { ...process.env, RESTIC_PASSWORD: password }, encoding: "utf8" });
+  const { status, stderr } = spawnSync(restic, words, {
+    env: { ...process.env, RESTIC_PASSWORD: password },
+    encoding: "utf8",
+  });
   assert.equal(status, 0, stderr);
 }
 
@@ -123,8 +171,13 @@ function assertResticFindsItSound(directory: string): void {
 async function crashOnce(number: number, effect: CrashEffect): Promise<boolean> {
   const directory = join(work, `${effect}-${number}`);
   cpSync(base, directory, { recursive: true });
-  const storage = new FaultStorage(new LocalStorage(directory), crashAt(number, effect), { leaveTemporary: leaveTemporaryIn(directory) });
-  const outcome = await backUp(storage, deadPid).then(() => null, (error: unknown) => error);
+  const storage = new FaultStorage(new LocalStorage(directory), crashAt(number, effect), {
+    leaveTemporary: leaveTemporaryIn(directory),
+  });
+  const outcome = await backUp(storage, deadPid).then(
+    () => null,
+    (error: unknown) => error,
+  );
   await storage.settled();
   if (storage.crashed) assert.ok(isInterruption(outcome), String(outcome));
   else assert.equal(outcome, null);
@@ -141,7 +194,10 @@ async function assertLeftUsable(directory: string): Promise<void> {
   assertResticFindsItSound(directory);
   // An exclusive lock: what the dead process left must not stand in the way even of that.
   const next = await backUp(new LocalStorage(directory), process.pid, true);
-  await assertSound(directory, [[firstSnapshot, firstState], [next.snapshotId!, secondState]]);
+  await assertSound(directory, [
+    [firstSnapshot, firstState],
+    [next.snapshotId!, secondState],
+  ]);
   assertResticFindsItSound(directory);
 }
 
@@ -162,11 +218,21 @@ describe("a backup that dies", () => {
   test("leaves a lock that is known to be stale and does not keep others out", async () => {
     const directory = join(work, "stale");
     cpSync(base, directory, { recursive: true });
-    const storage = new FaultStorage(new LocalStorage(directory), (call) => (call.operation === "put" && call.type === "snapshot" ? { kind: "crash", effect: "not-done" } : undefined));
+    const storage = new FaultStorage(new LocalStorage(directory), (call) =>
+      call.operation === "put" && call.type === "snapshot" ? { kind: "crash", effect: "not-done" } : undefined,
+    );
     await assert.rejects(backUp(storage, deadPid), isInterruption);
     await storage.settled();
-    await using repository = await Repository.open({ storage: new LocalStorage(directory), password, now: () => new Date(), identity: identity(process.pid) });
-    assert.deepEqual((await readLocks(repository)).map(({ lock }) => lock?.pid), [deadPid]);
+    await using repository = await Repository.open({
+      storage: new LocalStorage(directory),
+      password,
+      now: () => new Date(),
+      identity: identity(process.pid),
+    });
+    assert.deepEqual(
+      (await readLocks(repository)).map(({ lock }) => lock?.pid),
+      [deadPid],
+    );
     await using lock = await RepositoryLock.take(repository, { exclusive: true, retryForMs: 0 });
     assert.equal(lock.signal.aborted, false);
   });

@@ -36,6 +36,8 @@ export class BackupRoot {
   readonly #metadata = new MetadataReader(openLibc());
   readonly #nodes: NodeMaker;
   readonly #streams = new Map<BackupEntry, TreeNode>();
+  /** The deepest first. */
+  readonly #branches: OpenDirectory[] = [];
 
   constructor(request: BackupRequest, archiver: TreeArchiver, pool: WorkerPool, formatTime: TimeFormatter) {
     this.#request = request;
@@ -52,10 +54,14 @@ export class BackupRoot {
     for (const entry of entries) if (byteString(entry.at) !== "/") addEntry(root, entry);
     for (const entry of entries) if (entry.kind === "stream") this.#streams.set(entry, await this.#saveStream(entry));
     const whole = entries.find((entry) => entry.kind === "files" && byteString(entry.at) === "/");
-    const directory = new OpenDirectory(whole?.kind === "files" ? whole.from : Buffer.from("/"), parent?.tree ?? null, null);
+    const directory = new OpenDirectory(
+      whole?.kind === "files" ? whole.from : Buffer.from("/"),
+      parent?.tree ?? null,
+      null,
+    );
     if (whole) this.#archiver.addDirectory(directory, null);
     else await this.#addBranch(repository, root, directory);
-    return this.#archiver.run(directory);
+    return this.#archiver.run(this.#branches);
   }
 
   async #addBranch(repository: Repository, branch: Branch, directory: OpenDirectory): Promise<void> {
@@ -66,9 +72,16 @@ export class BackupRoot {
       else if (child.kind === "stream") this.#archiver.addNode(directory, this.#encode(this.#streams.get(child)!));
       else this.#addFiles(name, child.from, directory, before);
     }
+    this.#branches.push(directory);
   }
 
-  async #addChildBranch(repository: Repository, name: string, child: Branch, directory: OpenDirectory, before: ReadonlyMap<string, string>): Promise<void> {
+  async #addChildBranch(
+    repository: Repository,
+    name: string,
+    child: Branch,
+    directory: OpenDirectory,
+    before: ReadonlyMap<string, string>,
+  ): Promise<void> {
     const { json, found } = this.#directoryNode(name, this.#branchNode(name, child.source), before);
     const [place] = this.#archiver.addNode(directory, { json, directories: [found] });
     const open = new OpenDirectory(child.source ?? Buffer.from("/"), found.parentTree, place!);
@@ -92,7 +105,11 @@ export class BackupRoot {
     }
   }
 
-  #directoryNode(name: string, node: TreeNode, before: ReadonlyMap<string, string>): { json: Buffer; found: FoundDirectory } {
+  #directoryNode(
+    name: string,
+    node: TreeNode,
+    before: ReadonlyMap<string, string>,
+  ): { json: Buffer; found: FoundDirectory } {
     const fragment = new TreeFragment(this.#formatTime);
     const idAt = fragment.add(node);
     const found = { name, idAt, parentTree: before.get(name) ?? null, deviceId: node.deviceId, closed: false };
@@ -132,7 +149,9 @@ export class BackupRoot {
 
 /** Hangs an entry into the tree of branches. An entry below another one is part of it already. */
 function addEntry(root: Branch, entry: BackupEntry): void {
-  const names = byteString(entry.at).split("/").filter((name) => name !== "");
+  const names = byteString(entry.at)
+    .split("/")
+    .filter((name) => name !== "");
   let branch = root;
   for (const [depth, name] of names.entries()) {
     const there = branch.children.get(name);
@@ -151,7 +170,9 @@ function addEntry(root: Branch, entry: BackupEntry): void {
 /** The directory on disk that the first `depth + 1` names stand for, if the names from there on are those on disk. */
 function sourceOf(entry: BackupEntry, names: readonly string[], depth: number): Buffer | null {
   if (entry.kind !== "files") return null;
-  const onDisk = byteString(entry.from).split("/").filter((name) => name !== "");
+  const onDisk = byteString(entry.from)
+    .split("/")
+    .filter((name) => name !== "");
   const below = names.slice(depth);
   const same = onDisk.slice(-below.length);
   if (same.length < below.length || same.some((name, i) => name !== below[i])) return null;
@@ -163,7 +184,8 @@ async function subtrees(repository: Repository, treeId: string | null): Promise<
   const found = new Map<string, string>();
   if (treeId === null) return found;
   try {
-    for (const node of await repository.loadTree(treeId)) if (node.subtree) found.set(byteString(node.name), node.subtree);
+    for (const node of await repository.loadTree(treeId))
+      if (node.subtree) found.set(byteString(node.name), node.subtree);
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== "damaged") throw error;
   }

@@ -76,7 +76,12 @@ export type BackupEvent =
       readonly errors: number;
       readonly currentFiles: readonly string[];
     }
-  | { readonly kind: "error"; readonly path: Buffer; readonly during: PathProblem["during"]; readonly error: HoldfastError }
+  | {
+      readonly kind: "error";
+      readonly path: Buffer;
+      readonly during: PathProblem["during"];
+      readonly error: HoldfastError;
+    }
   | { readonly kind: "skipped"; readonly path: Buffer; readonly reason: "socket" };
 
 export interface BackupSummary {
@@ -105,28 +110,36 @@ const progressEveryMs = 100;
  * backup is thrown, and then there is no snapshot: what was stored meanwhile is found again by the next run.
  * The caller holds a shared lock.
  */
-export async function backup(repository: Repository, request: BackupRequest, listener: (event: BackupEvent) => void): Promise<BackupSummary> {
+export async function backup(
+  repository: Repository,
+  request: BackupRequest,
+  listener: (event: BackupEvent) => void,
+): Promise<BackupSummary> {
   const startedMs = performance.now();
   const begin = repository.now();
+  // Met by the first write; until then it must not count as unhandled.
+  request.mayWrite.catch(() => undefined);
   // The threads start while the index is read.
   await using threads = new WorkerThreads(request.workers ?? availableParallelism());
   const index = await repository.loadIndex();
   const packs = new PackStore(repository, index, request);
   await using pool = new WorkerPool(repository, index, packs, threads, request);
-  const stop = (): void => pool.abort(new HoldfastError("interrupted", "the backup was interrupted", { cause: request.signal?.reason }));
+  const stop = (): void =>
+    pool.abort(new HoldfastError("interrupted", "the backup was interrupted", { cause: request.signal?.reason }));
   request.signal?.addEventListener("abort", stop);
   if (request.signal?.aborted) stop();
   let errors = 0;
   let current = "";
-  const progress = (): void => listener({
-    kind: "progress",
-    filesDone: pool.progress.read("files"),
-    bytesDone: pool.progress.read("bytes"),
-    filesTotal: request.parent?.summary?.totalFilesProcessed ?? null,
-    bytesTotal: request.parent?.summary?.totalBytesProcessed ?? null,
-    errors,
-    currentFiles: current ? [current] : [],
-  });
+  const progress = (): void =>
+    listener({
+      kind: "progress",
+      filesDone: pool.progress.read("files"),
+      bytesDone: pool.progress.read("bytes"),
+      filesTotal: request.parent?.summary?.totalFilesProcessed ?? null,
+      bytesTotal: request.parent?.summary?.totalBytesProcessed ?? null,
+      errors,
+      currentFiles: current ? [current] : [],
+    });
   const trees = new TreeSaver(repository, index, packs);
   const formatTime = createTimeFormatter();
   const archiver = new TreeArchiver({

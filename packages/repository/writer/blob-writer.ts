@@ -70,7 +70,10 @@ export class BlobWriter {
   /** The compressed length, or 0 when compression saves nothing. */
   #compress(plain: Buffer): number {
     if (!this.#parts.compressor || plain.length < 2) return 0;
-    return this.#parts.compressor.compressInto(plain, this.#scratch.sealed.subarray(nonceBytes, nonceBytes + plain.length - 1));
+    return this.#parts.compressor.compressInto(
+      plain,
+      this.#scratch.sealed.subarray(nonceBytes, nonceBytes + plain.length - 1),
+    );
   }
 
   /** Opens what was just sealed and compares: a fault of memory or of this program must not reach the repository. */

@@ -53,7 +53,8 @@ export interface ScannerParts {
   readonly oneFileSystem: boolean;
   readonly report: (problem: PathProblem) => void;
   readonly socket: (path: Buffer) => void;
-  readonly fileDone: () => void;
+  /** A file is finished; `keptBytes` of it were not read, because they are in the parent. */
+  readonly fileDone: (keptBytes: number) => void;
 }
 
 /** State of one directory under the scanner's eyes. */
@@ -118,8 +119,12 @@ export class DirectoryScanner {
   #names(path: Buffer): string[] {
     try {
       const all = this.#parts.metadata.readdir(path).map(byteString).sort();
-      const markers = this.#parts.selection.markersIn(path, (message) => this.#problem(path, "scan", new HoldfastError("source", message)));
-      return markers.length === 0 ? all : all.filter((name) => !this.#parts.selection.excludesEntry(bytesOf(name), markers));
+      const markers = this.#parts.selection.markersIn(path, (message) =>
+        this.#problem(path, "scan", new HoldfastError("source", message)),
+      );
+      return markers.length === 0
+        ? all
+        : all.filter((name) => !this.#parts.selection.excludesEntry(bytesOf(name), markers));
     } catch (error) {
       this.#problem(path, "scan", error);
       return [];
@@ -157,7 +162,8 @@ export class DirectoryScanner {
       this.#visitFile(visit, { name, path, type }, status, budget);
     } catch (error) {
       // Between reading the directory and looking at the file it may go away: that is no problem of the backup.
-      if (error instanceof HoldfastError && error.context["errno"] === "ENOENT" && error.context["vanished"] !== true) return;
+      if (error instanceof HoldfastError && error.context["errno"] === "ENOENT" && error.context["vanished"] !== true)
+        return;
       this.#problem(path, "read", error);
     }
   }
@@ -167,7 +173,8 @@ export class DirectoryScanner {
     const head = visit.parent ? this.#fragment.tryHead(basic) : null;
     const before = head ? visit.parent!.find(file.name, head.bytes, head.from, head.to) : null;
     if (before?.sameHead && this.#isStored(visit.parent!.json, before)) return this.#keep(visit, file, status, before);
-    const isOther = this.#parts.oneFileSystem && visit.item.deviceId !== null && status.deviceId !== visit.item.deviceId;
+    const isOther =
+      this.#parts.oneFileSystem && visit.item.deviceId !== null && status.deviceId !== visit.item.deviceId;
     if (file.type === "dir") {
       const idAt = this.#fragment.add(this.#parts.nodes.complete(basic, file.path));
       this.#found(visit, file, status, idAt, before ? subtreeOf(visit.parent!.json, before) : null, isOther);
@@ -186,15 +193,23 @@ export class DirectoryScanner {
     if (file.type === "file") {
       visit.counts.filesUnmodified++;
       visit.counts.bytes += Number(status.size);
-      this.#parts.fileDone();
+      this.#parts.fileDone(Number(status.size));
     } else if (file.type === "dir") {
-      const isOther = this.#parts.oneFileSystem && visit.item.deviceId !== null && status.deviceId !== visit.item.deviceId;
+      const isOther =
+        this.#parts.oneFileSystem && visit.item.deviceId !== null && status.deviceId !== visit.item.deviceId;
       const idAt = start + before.subtreeAt - before.start;
       this.#found(visit, file, status, idAt, subtreeOf(visit.parent!.json, before), isOther);
     }
   }
 
-  #found(visit: Visit, file: FoundFile, status: FileStatus, idAt: number, parentTree: string | null, closed: boolean): void {
+  #found(
+    visit: Visit,
+    file: FoundFile,
+    status: FileStatus,
+    idAt: number,
+    parentTree: string | null,
+    closed: boolean,
+  ): void {
     visit.directories.push({ name: byteString(file.name), idAt, parentTree, deviceId: status.deviceId, closed });
   }
 
@@ -204,7 +219,13 @@ export class DirectoryScanner {
     for (let attempt = 1; ; attempt++) {
       const node = nodes.complete(nodes.basic(file.name, "file", status), file.path);
       const known = before ? this.#unchangedContent(visit.parent!.json, before, status) : null;
-      const saved = known ?? (status.size === 0n ? { ids: [], sizeBytes: 0, changed: false } : files.fits(status.size) ? readOrVanish(() => files.saveSmall(file.path, status)) : null);
+      const saved =
+        known ??
+        (status.size === 0n
+          ? { ids: [], sizeBytes: 0, changed: false }
+          : files.fits(status.size)
+            ? readOrVanish(() => files.saveSmall(file.path, status))
+            : null);
       if (saved === null) {
         visit.largeFiles.push({ at: this.#fragment.length, node, path: byteString(file.path), isNew: before === null });
         return;
@@ -225,7 +246,7 @@ export class DirectoryScanner {
   #count(counts: ScanCounts, sizeBytes: number, kind: "filesNew" | "filesChanged" | "filesUnmodified"): void {
     counts[kind]++;
     counts.bytes += sizeBytes;
-    this.#parts.fileDone();
+    this.#parts.fileDone(kind === "filesUnmodified" ? sizeBytes : 0);
   }
 
   /** The content of the file in the parent, when times, size and inode say that it is the same. */
@@ -253,7 +274,12 @@ export class DirectoryScanner {
   #problem(path: Buffer, during: PathProblem["during"], error: unknown): void {
     const code = error instanceof HoldfastError ? error.code : "source";
     if (code === "interrupted" || code === "internal" || code === "usage") throw error;
-    this.#parts.report({ path: byteString(path), during, code, message: error instanceof Error ? error.message : String(error) });
+    this.#parts.report({
+      path: byteString(path),
+      during,
+      code,
+      message: error instanceof Error ? error.message : String(error),
+    });
   }
 }
 
@@ -285,7 +311,11 @@ function readOrVanish<T>(read: () => T): T {
     if (error instanceof HoldfastError && error.context["errno"] !== "ENOENT") throw error;
     const code = (error as NodeJS.ErrnoException).code;
     if (!(error instanceof HoldfastError) && code !== "ENOENT") {
-      throw new HoldfastError(code === "EACCES" || code === "EPERM" ? "permission" : "source", `cannot be read: ${String(code)}`, { cause: error });
+      throw new HoldfastError(
+        code === "EACCES" || code === "EPERM" ? "permission" : "source",
+        `cannot be read: ${String(code)}`,
+        { cause: error },
+      );
     }
     throw new HoldfastError("source", "vanished while the backup ran", { context: { vanished: true }, cause: error });
   }

@@ -74,14 +74,20 @@ export class FileSaver {
       const mayHaveHoles = stats.blocks * 512 < stats.size;
       const segments: ContentSegment[] = [];
       for (;;) {
-        const found = file.next((offset, sequence) => this.#readRegion(fd, mayHaveHoles ? stats.size : 0, offset, sequence));
+        const found = file.next((offset, sequence) =>
+          this.#readRegion(fd, mayHaveHoles ? stats.size : 0, offset, sequence),
+        );
         if (!found) break;
         if (found.zeroChunks > 0) {
           segments.push({ sequence: found.sequence, ids: this.#zeroChunk(), repeat: found.zeroChunks });
           this.#bytesRead(found.zeroChunks * this.#chunker.minBytes);
           continue;
         }
-        segments.push({ sequence: found.sequence, ids: this.saveChunks(found.lengths, this.#window.pointer), repeat: 1 });
+        segments.push({
+          sequence: found.sequence,
+          ids: this.saveChunks(found.lengths, this.#window.pointer),
+          repeat: 1,
+        });
         this.#bytesRead(found.lengths.reduce((sum, length) => sum + length, 0));
       }
       return { segments, changed: !sameFile(identityOf(fd), item), sizeBytes: file.offset };
@@ -157,7 +163,7 @@ export class FileSaver {
   /** Lengths of the chunks at the start of the window; without `last` the rest after the last cut is left. */
   #cutAll(length: number, last: boolean): number[] {
     const lengths: number[] = [];
-    for (let at = 0; at < length; ) {
+    for (let at = 0; at < length;) {
       const cut = this.#chunker.cut(this.#window.pointer + at, length - at, last);
       if (cut === 0) break;
       lengths.push(cut);

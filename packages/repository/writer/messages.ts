@@ -107,8 +107,20 @@ export interface ScanPart {
 }
 
 export type Answer =
-  | { readonly kind: "scan"; readonly parts: readonly ScanPart[]; readonly undone: readonly ScanItem[]; readonly problems: readonly PathProblem[]; readonly sockets: readonly string[] }
-  | { readonly kind: "large"; readonly segments: readonly ContentSegment[]; readonly changed: boolean; readonly problem: PathProblem | null; readonly sizeBytes: number }
+  | {
+      readonly kind: "scan";
+      readonly parts: readonly ScanPart[];
+      readonly undone: readonly ScanItem[];
+      readonly problems: readonly PathProblem[];
+      readonly sockets: readonly string[];
+    }
+  | {
+      readonly kind: "large";
+      readonly segments: readonly ContentSegment[];
+      readonly changed: boolean;
+      readonly problem: PathProblem | null;
+      readonly sizeBytes: number;
+    }
   | { readonly kind: "chunks"; readonly ids: readonly string[] }
   | { readonly kind: "flush" };
 
@@ -120,6 +132,10 @@ export interface ContentSegment {
 }
 
 export type FromWorker =
-  | { readonly kind: "answer"; readonly answer: Answer; readonly totals: { blobs: number; plainBytes: number; sealedBytes: number } }
+  | {
+      readonly kind: "answer";
+      readonly answer: Answer;
+      readonly totals: { blobs: number; plainBytes: number; sealedBytes: number };
+    }
   | { readonly kind: "pack"; readonly buffer: number; readonly id: string; readonly sizeBytes: number }
   | { readonly kind: "failure"; readonly code: ErrorCode; readonly message: string; readonly hint: string };

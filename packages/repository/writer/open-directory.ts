@@ -25,6 +25,8 @@ export class OpenDirectory {
   readonly parentTree: string | null;
   /** Where the id of this tree goes; null for the root. */
   readonly place: Place | null;
+  /** Set when the tree is given away to be stored. */
+  isSaved = false;
   readonly #order: number[] = [];
   readonly #parts = new Map<number, Part>();
   #waitingFor = 0;

@@ -97,7 +97,11 @@ export class PackSlots {
   }
 
   /** Finds room in an open pack; no place when all buffers are on their way to the storage. */
-  #reserve(lengthBytes: number, entry: number, plainLength: number): { full: number[]; place: { buffer: number; offset: number } | null } {
+  #reserve(
+    lengthBytes: number,
+    entry: number,
+    plainLength: number,
+  ): { full: number[]; place: { buffer: number; offset: number } | null } {
     const full: number[] = [];
     lockMutex(this.#control, mutexWord);
     try {
@@ -158,7 +162,10 @@ export class PackSlots {
     const found: SlotBlob[] = [];
     for (let i = 0; i < this.#word(buffer, countWord); i++) {
       const at = (buffer * maximumBlobsPerPack + i) * wordsPerBlob;
-      const [entry, offset, lengthBytes, plainLength] = this.#blobs.subarray(at, at + wordsPerBlob) as unknown as number[];
+      const [entry, offset, lengthBytes, plainLength] = this.#blobs.subarray(
+        at,
+        at + wordsPerBlob,
+      ) as unknown as number[];
       found.push({ entry: entry!, offset: offset!, lengthBytes: lengthBytes!, plainLength: plainLength! });
     }
     return found;
@@ -198,7 +205,9 @@ export class PackSlots {
 
   #fits(buffer: number, lengthBytes: number): boolean {
     const capacity = packTargetBytes + slackBytes;
-    return this.#word(buffer, countWord) < maximumBlobsPerPack && this.#word(buffer, usedWord) + lengthBytes <= capacity;
+    return (
+      this.#word(buffer, countWord) < maximumBlobsPerPack && this.#word(buffer, usedWord) + lengthBytes <= capacity
+    );
   }
 
   #place(buffer: number, lengthBytes: number, entry: number, plainLength: number): number {

@@ -119,7 +119,12 @@ export class PackStore {
 
   #described({ id, type, blobs }: WaitingPack): IndexedPack {
     const described = Array.from({ length: blobs.length / 4 }, (_, i) => {
-      const [entry, offset, lengthBytes, plainLength] = blobs.subarray(i * 4, i * 4 + 4) as unknown as [number, number, number, number];
+      const [entry, offset, lengthBytes, plainLength] = blobs.subarray(i * 4, i * 4 + 4) as unknown as [
+        number,
+        number,
+        number,
+        number,
+      ];
       return { id: this.#index.idOf(entry).toString("hex"), type, offset, lengthBytes, plainLength };
     });
     return { id, blobs: described };

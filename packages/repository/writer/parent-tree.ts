@@ -35,7 +35,8 @@ export class ParentTree {
 
   constructor(json: Buffer) {
     this.json = json;
-    const known = json.length > nodesStart.length && json.compare(nodesStart, 0, nodesStart.length, 0, nodesStart.length) === 0;
+    const known =
+      json.length > nodesStart.length && json.compare(nodesStart, 0, nodesStart.length, 0, nodesStart.length) === 0;
     this.#at = known ? nodesStart.length : json.length;
   }
 
@@ -126,7 +127,8 @@ export class ParentTree {
   #countIds(first: number): number {
     if (this.json[first - 1] !== quote) return 0;
     let count = 1;
-    for (let end = first + idDigits; this.json[end] === quote && this.json[end + 1] === comma; end += idDigits + 3) count++;
+    for (let end = first + idDigits; this.json[end] === quote && this.json[end + 1] === comma; end += idDigits + 3)
+      count++;
     return count;
   }
 
@@ -135,6 +137,6 @@ export class ParentTree {
   }
 
   #startsWith(text: string, at: number): boolean {
-    return this.json.latin1Slice(at, at + text.length) === text;
+    return at + text.length <= this.json.length && this.json.latin1Slice(at, at + text.length) === text;
   }
 }

@@ -12,13 +12,17 @@ export type ReadStream = (into: Buffer) => Promise<number>;
  * Stores all that `read` gives. Returns the ids of its chunks and its length in bytes. Whole windows go to the
  * workers; the piece of a chunk at the end of one is moved to the front of the next.
  */
-export async function saveStream(pool: WorkerPool, read: ReadStream, hint: ChunkerHint): Promise<{ ids: string[]; sizeBytes: number }> {
+export async function saveStream(
+  pool: WorkerPool,
+  read: ReadStream,
+  hint: ChunkerHint,
+): Promise<{ ids: string[]; sizeBytes: number }> {
   const chunker = chunkerFor(hint, pool.kernel, pool.tables);
   const answers: Promise<readonly string[]>[] = [];
   const windows = new WindowQueue(pool);
   let sizeBytes = 0;
   let rest = Buffer.alloc(0);
-  for (let last = false; !last; ) {
+  for (let last = false; !last;) {
     const window = await windows.take();
     const memory = pool.kernel.view(window);
     let filled = rest.copy(memory);

@@ -5,7 +5,16 @@ import type { TimeFormatter } from "../format/go-time.ts";
 import type { TreeNode } from "../format/node.ts";
 import { bytesOf, byteString, joinPath } from "../filesystem/path.ts";
 import type { Repository } from "../store/repository.ts";
-import type { Answer, ContentSegment, FoundDirectory, FoundLargeFile, PathProblem, ScanCounts, ScanItem, ScanPart } from "./messages.ts";
+import type {
+  Answer,
+  ContentSegment,
+  FoundDirectory,
+  FoundLargeFile,
+  PathProblem,
+  ScanCounts,
+  ScanItem,
+  ScanPart,
+} from "./messages.ts";
 import type { Place } from "./open-directory.ts";
 import { OpenDirectory } from "./open-directory.ts";
 import { SharedFile } from "./shared-file.ts";
@@ -49,7 +58,13 @@ interface PendingLarge {
 
 export class TreeArchiver {
   readonly counts: ArchiveCounts = {
-    filesNew: 0, filesChanged: 0, filesUnmodified: 0, bytes: 0, dirsNew: 0, dirsChanged: 0, dirsUnmodified: 0,
+    filesNew: 0,
+    filesChanged: 0,
+    filesUnmodified: 0,
+    bytes: 0,
+    dirsNew: 0,
+    dirsChanged: 0,
+    dirsUnmodified: 0,
   };
   readonly #parts: ArchiverParts;
   readonly #scans: PendingScan[] = [];
@@ -65,9 +80,12 @@ export class TreeArchiver {
     this.#parts = parts;
   }
 
-  /** Looks through everything that hangs below `root`; the id of its tree. */
-  async run(root: OpenDirectory): Promise<string> {
-    if (root.isComplete) await this.#complete(root);
+  /**
+   * Looks through everything that was added; the id of the root's tree. `branches` are the directories that were put
+   * together by hand, the deepest first: some of them may wait for nothing.
+   */
+  async run(branches: readonly OpenDirectory[]): Promise<string> {
+    for (const branch of branches) if (branch.isComplete && !branch.isSaved) await this.#complete(branch);
     await Promise.all(Array.from({ length: this.#parts.pool.workers * 2 }, () => this.#lane()));
     if (this.#rootId === null) throw new HoldfastError("internal", "the tree of the snapshot was not completed");
     return this.#rootId;
@@ -99,7 +117,11 @@ export class TreeArchiver {
     this.#parts.entering(path);
   }
 
-  #addScan(directory: OpenDirectory, scan: Pick<ScanItem, "path" | "names" | "deviceId" | "chosen">, after: number | undefined): void {
+  #addScan(
+    directory: OpenDirectory,
+    scan: Pick<ScanItem, "path" | "names" | "deviceId" | "chosen">,
+    after: number | undefined,
+  ): void {
     const slot = ++this.#lastNumber;
     const number = this.#numbers.get(directory) ?? ++this.#lastNumber;
     this.#numbers.set(directory, number);
@@ -142,7 +164,9 @@ export class TreeArchiver {
 
   async #scan(scans: readonly PendingScan[]): Promise<void> {
     this.#parts.entering(scans[0]!.item.path);
-    const items = await Promise.all(scans.map(async ({ item, directory }) => ({ ...item, parent: await this.#loadParent(directory) })));
+    const items = await Promise.all(
+      scans.map(async ({ item, directory }) => ({ ...item, parent: await this.#loadParent(directory) })),
+    );
     const answer = await this.#parts.pool.run({ kind: "scan", items });
     answer.problems.forEach((problem) => this.#parts.report(problem));
     answer.sockets.forEach((path) => this.#parts.socket(path));
@@ -166,7 +190,8 @@ export class TreeArchiver {
   async #take(part: ScanPart): Promise<void> {
     const { directory, item } = this.#slots.get(part.slot)!;
     this.#slots.delete(part.slot);
-    for (const key of ["filesNew", "filesChanged", "filesUnmodified", "bytes"] as const) this.counts[key] += part.counts[key];
+    for (const key of ["filesNew", "filesChanged", "filesUnmodified", "bytes"] as const)
+      this.counts[key] += part.counts[key];
     if (part.treeId) return this.#finished(directory, part.treeId);
     this.#splitRest(directory, part, item);
     directory.fill(part.slot, part);
@@ -192,6 +217,7 @@ export class TreeArchiver {
   }
 
   async #complete(directory: OpenDirectory): Promise<void> {
+    directory.isSaved = true;
     await this.#finished(directory, await this.#parts.trees.save(directory.encode(this.#parts.formatTime)));
   }
 
@@ -202,7 +228,9 @@ export class TreeArchiver {
       this.#rootId = id;
       return;
     }
-    this.counts[directory.parentTree === null ? "dirsNew" : directory.parentTree === id ? "dirsUnmodified" : "dirsChanged"]++;
+    this.counts[
+      directory.parentTree === null ? "dirsNew" : directory.parentTree === id ? "dirsUnmodified" : "dirsChanged"
+    ]++;
     place.directory.setSubtree(place, id);
     if (place.directory.isComplete) await this.#complete(place.directory);
   }
@@ -223,7 +251,8 @@ export class TreeArchiver {
       if (again) return this.#saveLarge({ found: { ...found, node: again }, place, attempt: attempt + 1 });
     }
     if (problem) this.#parts.report(problem);
-    else if (changed) this.#parts.report({ path, during: "changed", code: "source", message: "changed while it was read" });
+    else if (changed)
+      this.#parts.report({ path, during: "changed", code: "source", message: "changed while it was read" });
     const node = problem ? null : contentOf(found.node, answers);
     if (node) this.#count(found, node);
     place.directory.setLargeFile(place, node);

@@ -68,7 +68,11 @@ export class TreeSaver {
   }
 
   async #store(): Promise<void> {
-    const entries = this.#open.map(({ entry, ...place }) => ({ ...place, id: this.#index.idOf(entry), type: "tree" as const }));
+    const entries = this.#open.map(({ entry, ...place }) => ({
+      ...place,
+      id: this.#index.idOf(entry),
+      type: "tree" as const,
+    }));
     const header = sealPack(entries, this.#sealer);
     this.#reserve(header.length);
     header.copy(this.#bytes, this.#usedBytes);

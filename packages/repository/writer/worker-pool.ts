@@ -52,13 +52,20 @@ export class WorkerPool implements AsyncDisposable {
   readonly #packsUnderWay = new Set<Promise<void>>();
   #failure: unknown = null;
 
-  constructor(repository: Repository, index: BlobIndex, packs: PackStore, threads: WorkerThreads, options: PoolOptions) {
+  constructor(
+    repository: Repository,
+    index: BlobIndex,
+    packs: PackStore,
+    threads: WorkerThreads,
+    options: PoolOptions,
+  ) {
     const workers = threads.workers.length;
     // A stream fills one window while each worker has another.
     const streamWindows = workers + 1;
     const buffers = workers + spareBuffers;
     const eachBytes = kernelScratchBytes + windowBytes + 3 * scratchBytes + 1024;
-    const sharedBytes = buffers * (packBufferBytes + 64) + streamWindows * windowBytes + rabinTableBytes + kernelScratchBytes + 65_536;
+    const sharedBytes =
+      buffers * (packBufferBytes + 64) + streamWindows * windowBytes + rabinTableBytes + kernelScratchBytes + 65_536;
     const arena = new Arena(workers * eachBytes + sharedBytes);
     this.kernel = new Kernel(arena.memory, arena.allocate(kernelScratchBytes));
     this.tables = arena.allocate(rabinTableBytes);
@@ -108,7 +115,9 @@ export class WorkerPool implements AsyncDisposable {
   /** Gives a task to the thread with the least to do. */
   run<K extends Task["kind"]>(task: Extract<Task, { kind: K }>): Promise<Extract<Answer, { kind: K }>> {
     this.throwIfFailed();
-    const thread = this.#threads.reduce((least, other) => (other.waiting.length < least.waiting.length ? other : least));
+    const thread = this.#threads.reduce((least, other) =>
+      other.waiting.length < least.waiting.length ? other : least,
+    );
     return new Promise((resolve, reject) => {
       thread.waiting.push({ resolve: resolve as (answer: Answer) => void, reject });
       thread.worker.postMessage(task);
@@ -138,7 +147,9 @@ export class WorkerPool implements AsyncDisposable {
   #start(worker: Worker, setup: WorkerSetup): void {
     const thread: Thread = { worker, waiting: [] };
     worker.on("message", (message: FromWorker) => this.#receive(thread, message));
-    worker.on("error", (error) => this.abort(new HoldfastError("internal", `a worker thread failed: ${error.message}`, { cause: error })));
+    worker.on("error", (error) =>
+      this.abort(new HoldfastError("internal", `a worker thread failed: ${error.message}`, { cause: error })),
+    );
     worker.on("exit", () => this.abort(new HoldfastError("internal", "a worker thread ended before its work")));
     worker.postMessage(setup);
     this.#threads.push(thread);

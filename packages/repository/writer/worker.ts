@@ -17,7 +17,16 @@ import { Selection } from "../selection/selection.ts";
 import { BlobWriter } from "./blob-writer.ts";
 import { DirectoryScanner, isSpent, newBudget } from "./directory-scanner.ts";
 import { FileSaver } from "./file-saver.ts";
-import type { Answer, FromWorker, LargeFileItem, PathProblem, ScanItem, ScanPart, Task, WorkerSetup } from "./messages.ts";
+import type {
+  Answer,
+  FromWorker,
+  LargeFileItem,
+  PathProblem,
+  ScanItem,
+  ScanPart,
+  Task,
+  WorkerSetup,
+} from "./messages.ts";
 import { NodeMaker } from "./node-maker.ts";
 import { PackSlots } from "./pack-slots.ts";
 import { SharedProgress } from "./progress.ts";
@@ -40,7 +49,11 @@ class WriterThread {
     const progress = new SharedProgress(setup.progress);
     const system = openLibc();
     const metadata = new MetadataReader(system);
-    const key = { encrypt: Buffer.from(setup.key.encrypt), macK: Buffer.from(setup.key.macK), macR: Buffer.from(setup.key.macR) };
+    const key = {
+      encrypt: Buffer.from(setup.key.encrypt),
+      macK: Buffer.from(setup.key.macK),
+      macR: Buffer.from(setup.key.macR),
+    };
     this.#index = BlobIndex.attach(setup.index);
     this.#slots = new PackSlots(setup.slots, kernel.bytes);
     this.#sealer = new Sealer(key, kernel);
@@ -79,7 +92,10 @@ class WriterThread {
       oneFileSystem: setup.oneFileSystem,
       report: (problem) => this.#problems.push(problem),
       socket: (path) => this.#sockets.push(byteString(path)),
-      fileDone: () => progress.add("files", 1),
+      fileDone: (keptBytes) => {
+        progress.add("files", 1);
+        progress.add("bytes", keptBytes);
+      },
     });
   }
 
@@ -109,7 +125,13 @@ class WriterThread {
     const parts: ScanPart[] = [];
     let done = 0;
     for (; done < items.length && !isSpent(budget); done++) parts.push(this.#scanner.scan(items[done]!, budget));
-    const answer: Answer = { kind: "scan", parts, undone: items.slice(done), problems: this.#problems, sockets: this.#sockets };
+    const answer: Answer = {
+      kind: "scan",
+      parts,
+      undone: items.slice(done),
+      problems: this.#problems,
+      sockets: this.#sockets,
+    };
     this.#problems = [];
     this.#sockets = [];
     return answer;
@@ -122,7 +144,12 @@ class WriterThread {
       if (error instanceof HoldfastError && error.code !== "source" && error.code !== "permission") throw error;
       const code = (error as NodeJS.ErrnoException).code;
       const message = code === "ENOENT" ? "vanished while the backup ran" : `cannot be read: ${code ?? String(error)}`;
-      const problem: PathProblem = { path: file.path, during: "read", code: code === "EACCES" ? "permission" : "source", message };
+      const problem: PathProblem = {
+        path: file.path,
+        during: "read",
+        code: code === "EACCES" ? "permission" : "source",
+        message,
+      };
       return { kind: "large", segments: [], changed: false, sizeBytes: 0, problem };
     }
   }
@@ -161,7 +188,8 @@ port.on("message", (message: WorkerSetup | Task) => {
     if (thread) thread.answer(message as Task);
     else thread = new WriterThread(message as WorkerSetup);
   } catch (error) {
-    const known = error instanceof HoldfastError ? error : new HoldfastError("internal", String((error as Error).stack ?? error));
+    const known =
+      error instanceof HoldfastError ? error : new HoldfastError("internal", String((error as Error).stack ?? error));
     post({ kind: "failure", code: known.code, message: known.message, hint: known.hint });
   }
 });
