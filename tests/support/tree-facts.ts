@@ -1,7 +1,7 @@
 // Describes a tree on disk down to the nanosecond, so that two trees can be compared as lists of lines.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { expectStatus, run } from "./programs.ts";
 
@@ -58,9 +58,10 @@ export function allocatedBytes(root: string): number {
 
 export function sha256Of(file: string | Buffer): string {
   const hash = createHash("sha256");
-  const buffer = Buffer.allocUnsafe(readBytes);
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
+    // Not larger than needed: trees have many small files.
+    const buffer = Buffer.allocUnsafe(Math.min(readBytes, fstatSync(descriptor).size + 1));
     for (let got = -1; got !== 0;) {
       got = readSync(descriptor, buffer);
       hash.update(buffer.subarray(0, got));

@@ -21,6 +21,15 @@ interface VerbEntry {
   readonly load: () => Promise<Verb>;
 }
 
+const topVerbs: readonly VerbEntry[] = [
+  {
+    name: "demo",
+    usage: "[path...]",
+    summary: "see a backup, a loss and a restore, on a copy of files of this machine",
+    load: async () => (await import("../demo/demo.ts")).demo,
+  },
+];
+
 const repoVerbs: readonly VerbEntry[] = [
   {
     name: "init",
@@ -140,21 +149,26 @@ export async function parseCommandLine(parts: ProgramParts): Promise<Invocation 
     .usage("<verb> [options]")
     .helpCommand(false);
   repo.addHelpText("after", repoOverview);
-  for (const entry of repoVerbs) {
-    const command = repo
+  const addVerb = async (parent: Command, entry: VerbEntry): Promise<void> => {
+    const command = parent
       .command(entry.name)
       .usage(`[options] ${entry.usage}`.trim())
       .summary(entry.summary)
       .description(entry.summary);
-    command.configureHelp({ showGlobalOptions: true }).allowExcessArguments().argument("[words...]");
+    command.configureHelp({ showGlobalOptions: parent === repo }).allowExcessArguments().argument("[words...]");
     // The word may be a path or a value of the same name: then one verb too many is loaded, and no harm done.
-    if (!words.includes(entry.name)) continue;
+    if (!words.includes(entry.name)) return;
     const verb = await entry.load();
     verb.describe(command);
     command.action(() => {
-      invocation = { verb, words: [...command.args, ...behindDashes], options: command.opts(), globals: repo.opts() };
+      const options = command.opts();
+      // Verbs outside of `repo` name those that they share among their own.
+      const globals = parent === repo ? repo.opts() : options;
+      invocation = { verb, words: [...command.args, ...behindDashes], options, globals };
     });
-  }
+  };
+  for (const entry of topVerbs) await addVerb(program, entry);
+  for (const entry of repoVerbs) await addVerb(repo, entry);
   try {
     await program.parseAsync(spreadVerbosity(words), { from: "user" });
   } catch (error) {

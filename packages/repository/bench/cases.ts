@@ -63,15 +63,15 @@ async function restoreToDisk(workshop: Workshop): Promise<Row[]> {
   return restore(workshop, join(workshop.directory, "restored"), "restore to disk", 1);
 }
 
-/** Every restored tree is compared with what was backed up. */
+/** Every tree that Holdfast restores is compared with what was backed up. */
 async function restore(workshop: Workshop, target: string, label: string, bar: number): Promise<Row[]> {
   const source = workshop.dataSets.mixed(1);
   const backups = await workshop.mixedBackups();
   mkdirSync(target, { recursive: true });
   const words = ["restore", "latest", "--target", target];
-  const comparison = await workshop.compareUse(label, backups.places, words, () => {
+  const comparison = await workshop.compareUse(label, backups.places, words, (tool) => {
     const compare = ["-rq", "--no-dereference", source, join(target, source)];
-    run({ program: "diff", words: compare, environment: process.env });
+    if (tool.name === "holdfast") run({ program: "diff", words: compare, environment: process.env });
     rmSync(target, { recursive: true });
     mkdirSync(target);
   });

@@ -110,3 +110,13 @@ test("disposing twice is harmless", () => {
   decompressor[Symbol.dispose]();
   decompressor[Symbol.dispose]();
 });
+
+test("use after disposal is an error, not the end of the process", () => {
+  const compressor = new Compressor();
+  const frame = compressor.compress(Buffer.from("text"));
+  compressor[Symbol.dispose]();
+  assert.throws(() => compressor.compress(Buffer.from("text")), (error) => hasCode(error, "internal"));
+  const decompressor = new Decompressor();
+  decompressor[Symbol.dispose]();
+  assert.throws(() => decompressor.decompress(frame, 100), (error) => hasCode(error, "internal"));
+});

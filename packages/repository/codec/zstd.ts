@@ -97,6 +97,7 @@ export class Compressor implements Disposable {
       target.set(frame);
       return frame.length;
     }
+    requireContext(this.#context);
     const size = this.#native.compress2(this.#context, target, target.length, source, source.length);
     if (typeof size === "number") {
       return size;
@@ -150,6 +151,7 @@ export class Decompressor implements Disposable {
       target.set(content);
       return content.length;
     }
+    requireContext(this.#context);
     const size = this.#native.decompress(this.#context, target, target.length, source, source.length);
     if (typeof size === "number" && source.length > 0) {
       return size;
@@ -176,6 +178,11 @@ export class Decompressor implements Disposable {
       this.#context = null;
     }
   }
+}
+
+/** The library does not check its context: used after disposal it would take the process down. */
+function requireContext(context: Context): void {
+  if (context === null) throw new HoldfastError("internal", "zstd was used after it was disposed of");
 }
 
 function damagedFrame(why: string, cause?: unknown): HoldfastError {

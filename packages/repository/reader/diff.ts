@@ -1,4 +1,5 @@
 // What differs between two snapshots, or folders of them, with the statistics of restic's `diff`.
+import { sealOverheadBytes } from "../codec/seal.ts";
 import { hasCode } from "../errors.ts";
 import type { HoldfastError } from "../errors.ts";
 import { byteString, joinPath } from "../filesystem/path.ts";
@@ -6,7 +7,6 @@ import type { ExtendedAttribute, TreeNode } from "../format/node.ts";
 import type { BlobIndex, BlobType } from "../index/blob-index.ts";
 import type { Repository } from "../store/repository.ts";
 
-const sealOverheadBytes = 32;
 const rootPath = Buffer.from("/");
 
 /**
@@ -56,6 +56,7 @@ export async function* diff(
   options: DiffOptions,
 ): AsyncGenerator<Change, DiffStatistics, undefined> {
   const comparison = new Comparison(repository, await repository.loadIndex(), options);
+  comparison.roots(before, after);
   yield* comparison.trees(rootPath, before, after);
   return comparison.statistics();
 }
@@ -76,6 +77,12 @@ class Comparison {
     this.#repository = repository;
     this.#index = index;
     this.#options = options;
+  }
+
+  /** The compared trees themselves count as well. */
+  roots(before: string, after: string): void {
+    this.#before.add(`t${before}`);
+    this.#after.add(`t${after}`);
   }
 
   statistics(): DiffStatistics {

@@ -1,5 +1,5 @@
 // A directory of a restore: opened when something in it is restored, finished when everything in it is.
-import { DirectoryHandle } from "../filesystem/create.ts";
+import type { DirectoryHandle } from "../filesystem/create.ts";
 import type { Metadata } from "./restore-metadata.ts";
 
 /**

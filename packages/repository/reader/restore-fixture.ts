@@ -227,7 +227,7 @@ export function describeTree(directory: string): { facts: Map<string, string>; b
     const status = metadata.lstat(path);
     found.push({ path, shown, status });
     if (!isOf(status, fs.constants.S_IFDIR)) return;
-    for (const name of metadata.readdir(path).sort(Buffer.compare)) {
+    for (const name of metadata.readdir(path).sort((one, other) => one.compare(other))) {
       visit(Buffer.concat([path, Buffer.from("/"), name]), `${shown}/${name.latin1Slice()}`);
     }
   };

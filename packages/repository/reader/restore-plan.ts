@@ -1,8 +1,9 @@
 // A batch of files to restore: where each of their blobs lies, as compact arrays, and the ranges of packs to read for them.
+import { sealOverheadBytes } from "../codec/seal.ts";
 import { HoldfastError } from "../errors.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import { displayPath } from "../filesystem/system-error.ts";
-import type { RestoredFile } from "./restored-file.ts";
+import type { BlobLengths, RestoredFile } from "./restored-file.ts";
 
 /** What a batch holds at most: bounds memory, while a pack is still mostly read once. */
 const batchFiles = 8192;
@@ -12,11 +13,10 @@ const batchDirectories = 192;
 const batchParts = 64;
 
 /** One range fills this much, unless a single blob is larger, and serves so many places at most. */
-const rangeBytes = 1024 * 1024;
+const rangeBytes = 2 * 1024 * 1024;
 const rangeTargets = 2048;
 /** Reading on over a smaller gap is cheaper than another request. */
 const gapBytes = 128 * 1024;
-const sealOverheadBytes = 32;
 
 /** Blobs `first` to `first + count` of a file, the first of which stands at `offset`. */
 export interface FilePiece {
@@ -66,8 +66,9 @@ export function contentOf(
       });
     }
     ids.write(id, i * 32, "hex");
-    lengths[i] = location.plainLength || location.lengthBytes - sealOverheadBytes;
-    sizeBytes += lengths[i]!;
+    const lengthBytes = location.plainLength || location.lengthBytes - sealOverheadBytes;
+    lengths[i] = lengthBytes;
+    sizeBytes += lengthBytes;
   }
   return { ids, lengths, sizeBytes };
 }

@@ -6,13 +6,16 @@ import type { LinkGroup } from "./hard-links.ts";
 import type { RestoreDirectory } from "./restore-directory.ts";
 import type { Metadata } from "./restore-metadata.ts";
 
+/** The plain lengths of a file's blobs. */
+export type BlobLengths = Uint32Array | number[];
+
 export interface FileFacts {
   readonly directory: RestoreDirectory;
   readonly name: Buffer;
   readonly metadata: Metadata;
   /** 32 bytes for each blob. */
   readonly ids: Buffer;
-  readonly lengths: Uint32Array;
+  readonly lengths: BlobLengths;
   readonly sizeBytes: number;
   /** Something that may be replaced stands in its place. */
   readonly replaces: boolean;
@@ -27,7 +30,7 @@ export class RestoredFile {
   readonly name: Buffer;
   readonly metadata: Metadata;
   readonly ids: Buffer;
-  readonly lengths: Uint32Array;
+  readonly lengths: BlobLengths;
   readonly sizeBytes: number;
   readonly replaces: boolean;
   readonly compares: boolean;

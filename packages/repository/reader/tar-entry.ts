@@ -79,7 +79,7 @@ function headerBlock(facts: BlockFacts, flag: string): Buffer {
   octal(block, 136, 12, splitTime(facts.mtimeNs).seconds);
   block.write(flag, 156, "latin1");
   facts.link.copy(block, 157, 0, 100);
-  block.write("ustar\0" + "00", 257, "latin1");
+  block.write("ustar\x0000", 257, "latin1");
   block.write(facts.user, 265, 31, "utf8");
   block.write(facts.group, 297, 31, "utf8");
   const device = splitDevice(facts.device);

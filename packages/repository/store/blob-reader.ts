@@ -96,6 +96,7 @@ export class BlobReader {
     const packBytes = await this.#packSize(location.pack);
     const again = this.#windows.find(covers);
     if (again) return again;
+    if (packBytes < end) throw new HoldfastError("damaged", `the pack has only ${packBytes} bytes`);
     const offset = location.offset;
     const bytes = this.#storage.read("pack", location.pack, {
       offset,

@@ -119,7 +119,7 @@ export class Repository implements AsyncDisposable {
     const kernel = Kernel.alone();
     const configBytes = await readConfig(options.storage);
     const { masterKey, keyId } = await findKey(options, kernel);
-    const config = decodeConfig(configBytes, new Sealer(masterKey, kernel));
+    const config = openConfig(configBytes, new Sealer(masterKey, kernel), options.storage.location);
     if (!isChunkerPolynomial(config.chunkerPolynomial)) {
       throw new HoldfastError(
         "damaged",
@@ -247,6 +247,19 @@ async function readConfig(storage: Storage): Promise<Buffer> {
   } catch (error) {
     if (!hasCode(error, "not-found")) throw error;
     throw new HoldfastError("repository-missing", `there is no repository at ${storage.location}`, { cause: error });
+  }
+}
+
+function openConfig(bytes: Buffer, sealer: Sealer, location: string): RepositoryConfig {
+  try {
+    return decodeConfig(bytes, sealer);
+  } catch (error) {
+    if (!hasCode(error, "damaged")) throw error;
+    throw new HoldfastError("damaged", `the config of ${location} is damaged: ${error.message}`, {
+      hint: "bring the file `config` back from a copy of the repository",
+      context: { type: "config" },
+      cause: error,
+    });
   }
 }
 

@@ -113,13 +113,13 @@ export class BackupRoot {
     const fragment = new TreeFragment(this.#formatTime);
     const idAt = fragment.add(node);
     const found = { name, idAt, parentTree: before.get(name) ?? null, deviceId: node.deviceId, closed: false };
-    return { json: fragment.nodes(), found };
+    return { json: fragment.copyTree(), found };
   }
 
   #encode(node: TreeNode): { json: Buffer; directories: readonly FoundDirectory[] } {
     const fragment = new TreeFragment(this.#formatTime);
     fragment.add(node);
-    return { json: fragment.nodes(), directories: [] };
+    return { json: fragment.copyTree(), directories: [] };
   }
 
   #branchNode(name: string, source: Buffer | null): TreeNode {

@@ -105,7 +105,7 @@ export class DirectoryScanner {
     const { item, directories, largeFiles, counts } = visit;
     const whole = item.names === null && rest.length === 0 && directories.length === 0 && largeFiles.length === 0;
     const treeId = whole ? this.#storedTree() : null;
-    const json = treeId ? Buffer.alloc(0) : this.#fragment.nodes();
+    const json = treeId ? Buffer.alloc(0) : this.#fragment.copyTree();
     return { slot: item.slot, treeId, json, directories, largeFiles, rest, counts };
   }
 

@@ -97,7 +97,7 @@ export interface ScanPart {
   readonly slot: number;
   /** Set when the tree is whole and stored already: nothing else is given then. */
   readonly treeId: string | null;
-  /** Nodes, each with a comma before it. */
+  /** A whole tree of these nodes. Offsets count from the comma before the first, see `nodesOfTree`. */
   readonly json: Uint8Array;
   readonly directories: readonly FoundDirectory[];
   readonly largeFiles: readonly FoundLargeFile[];

@@ -3,7 +3,7 @@ import type { TimeFormatter } from "../format/go-time.ts";
 import type { TreeNode } from "../format/node.ts";
 import { encodeNodeHead, encodeNodeTail } from "../format/node.ts";
 import type { FoundLargeFile, ScanPart } from "./messages.ts";
-import { treeOf } from "./tree-fragment.ts";
+import { nodesAt, nodesOfTree, treeOf } from "./tree-fragment.ts";
 
 /** A run of nodes. Large files are put in between when their content is known, or left out. */
 interface Part {
@@ -52,7 +52,7 @@ export class OpenDirectory {
   }
 
   setSubtree(place: Place, id: string): void {
-    this.#parts.get(place.slot)!.json.latin1Write(id, place.at);
+    this.#parts.get(place.slot)!.json.latin1Write(id, nodesAt + place.at);
     this.#waitingFor--;
   }
 
@@ -68,9 +68,14 @@ export class OpenDirectory {
 
   /** The JSON of the tree. */
   encode(formatTime: TimeFormatter): Buffer {
+    const [only] = this.#order;
+    const whole = this.#order.length === 1 ? this.#parts.get(only!)! : null;
+    // Mostly a directory came in one piece: then that is its tree.
+    if (whole?.largeFiles.length === 0) return whole.json;
     const pieces: Buffer[] = [];
     for (const slot of this.#order) {
-      const { json, largeFiles, largeNodes } = this.#parts.get(slot)!;
+      const { largeFiles, largeNodes, json: tree } = this.#parts.get(slot)!;
+      const json = nodesOfTree(tree);
       let from = 0;
       for (const [i, { at }] of largeFiles.entries()) {
         pieces.push(json.subarray(from, at));

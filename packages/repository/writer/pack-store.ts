@@ -7,8 +7,8 @@ import type { BlobIndex, BlobType } from "../index/blob-index.ts";
 import type { Repository } from "../store/repository.ts";
 import type { SlotBlob } from "./pack-slots.ts";
 
-/** An index file is written when this many blobs wait for one, also while the backup runs. */
-const blobsPerIndexFile = 50_000;
+/** An index file is written when this many blobs wait for one, also while the backup runs; restic: at most 50,000. */
+const blobsPerIndexFile = 25_000;
 
 export interface FinishedPack {
   readonly id: string;

@@ -21,6 +21,16 @@ export function treeOf(pieces: readonly Uint8Array[]): Buffer {
   return tree.subarray(1);
 }
 
+/** The nodes of a whole tree, each with a comma before it: a view of the same memory, whose beginning is spoilt. */
+export function nodesOfTree(tree: Buffer): Buffer {
+  if (tree.length === beginning.length + end.length) return tree.subarray(0, 0);
+  tree[base] = comma;
+  return tree.subarray(base, tree.length - end.length);
+}
+
+/** How far the nodes of a whole tree, commas counted, lie behind its first byte. */
+export const nodesAt = base;
+
 /** Collects the nodes of one directory after another; the memory is used again. */
 export class TreeFragment {
   #bytes = Buffer.allocUnsafeSlow(startBytes);
@@ -77,12 +87,12 @@ export class TreeFragment {
     return this.#bytes.subarray(0, nodesEnd + end.length);
   }
 
-  /** A copy of the nodes in a buffer of their own, which may be given to another thread. */
-  nodes(): Buffer {
-    const nodes = Buffer.allocUnsafeSlow(this.#length);
-    this.#bytes.copy(nodes, 0, base, base + this.#length);
-    if (nodes.length > 0) nodes[0] = comma;
-    return nodes;
+  /** A copy of the whole tree in a buffer of its own, which may be given to another thread. */
+  copyTree(): Buffer {
+    const tree = this.tree();
+    const copy = Buffer.allocUnsafeSlow(tree.length);
+    tree.copy(copy);
+    return copy;
   }
 
   #reserve(moreBytes: number): void {

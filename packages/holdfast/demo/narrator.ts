@@ -1,0 +1,62 @@
+// Tells the demo step by step: what is under way on a terminal, and a line for what is done.
+
+import type { Output } from "../command-line/output.ts";
+import { fit } from "../command-line/display/width.ts";
+
+export interface Timed<T> {
+  readonly result: T;
+  readonly seconds: number;
+}
+
+const frameMs = 100;
+const indent = " ".repeat(19);
+
+export class Narrator {
+  readonly #output: Output;
+  readonly #clock: () => number;
+
+  constructor(output: Output, clock: () => number) {
+    this.#output = output;
+    this.#clock = clock;
+  }
+
+  /** Runs `work`, which may say what share of it is done, and then prints what `tell` makes of its result. */
+  async step<T>(
+    verb: string,
+    work: (show: (share: number | null) => void) => Promise<T> | T,
+    tell: (result: T) => readonly string[],
+  ): Promise<Timed<T>> {
+    const startedMs = this.#clock();
+    let share: number | null = null;
+    const seconds = (): number => (this.#clock() - startedMs) / 1000;
+    const timer = setInterval(() => this.#show(verb, seconds(), share), frameMs);
+    try {
+      this.#show(verb, 0, null);
+      const result = await work((value) => (share = value));
+      this.#output.live?.clear();
+      const [first = "", ...rest] = tell(result);
+      this.#output.note(`${time(seconds())}  ${verb.padEnd(8)}  ${first}`);
+      this.say(rest);
+      this.#output.flush();
+      return { result, seconds: seconds() };
+    } finally {
+      clearInterval(timer);
+      this.#output.live?.clear();
+    }
+  }
+
+  /** Lines below the last step. */
+  say(lines: readonly string[]): void {
+    for (const line of lines) this.#output.note(indent + line);
+  }
+
+  #show(verb: string, seconds: number, share: number | null): void {
+    const { live } = this.#output;
+    const percent = share === null ? "" : `${Math.floor(100 * Math.min(1, share))} %`;
+    live?.show([fit(`${time(seconds)}  ${verb.padEnd(8)}  ${percent}`, live.columns)]);
+  }
+}
+
+function time(seconds: number): string {
+  return `${seconds.toFixed(1).padStart(5)} s`;
+}

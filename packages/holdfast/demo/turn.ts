@@ -1,0 +1,9 @@
+// Lets signals and the display have their turn between synchronous file calls.
+
+import { setImmediate } from "node:timers/promises";
+
+/** Throws the signal's reason when the demo is to end. */
+export async function nextTurn(signal: AbortSignal): Promise<void> {
+  await setImmediate();
+  signal.throwIfAborted();
+}
