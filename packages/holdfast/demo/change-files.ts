@@ -18,7 +18,7 @@ const kinds = ["edited", "deleted", "renamed", "modesChanged"] as const;
 /** Changes up to twelve files of each kind, spread over the tree; fewer where there are fewer files. */
 export function changeFiles(root: RawPath, facts: TreeFacts): Changes {
   const counts = { edited: 0, deleted: 0, added: 0, renamed: 0, modesChanged: 0 };
-  for (const [turn, path] of chosenFiles(root, facts).entries()) {
+  for (const [turn, path] of chosenFiles(facts).entries()) {
     const kind = kinds[turn % kinds.length] ?? "edited";
     const { mode, sizeBytes } = facts.get(path) ?? { mode: 0, sizeBytes: 0n };
     const file = bytesOf(`${root}/${path}`);
@@ -36,7 +36,7 @@ export function changeFiles(root: RawPath, facts: TreeFacts): Changes {
 }
 
 /** Files that this process may change, evenly spread. */
-function chosenFiles(root: RawPath, facts: TreeFacts): RawPath[] {
+function chosenFiles(facts: TreeFacts): RawPath[] {
   const isRoot = process.getuid?.() === 0;
   const ownerWrites = (mode: number | undefined): boolean => isRoot || ((mode ?? 0) & 0o200) !== 0;
   const files = [...facts]

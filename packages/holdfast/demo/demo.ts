@@ -7,7 +7,7 @@ import type { Context, Verb } from "../command-line/context.ts";
 import { formatCount } from "../command-line/display/amounts.ts";
 import { exitCodes, type ExitCode } from "../command-line/exit-codes.ts";
 import { identityOfProcess } from "../command-line/session.ts";
-import { usualSources, wholeSource, type Source } from "./choose-entries.ts";
+import { usualSources, wholeSource } from "./choose-entries.ts";
 import { reportJson, reportLines } from "./demo-report.ts";
 import { demonstrate } from "./demonstration.ts";
 import { rawPath, type RawPath } from "./raw-path.ts";

@@ -87,7 +87,7 @@ class Demonstration {
         return choice;
       },
       (choice) => [
-        `${formatCount(choice.files, "file")}, ${formatBytes(choice.sizeBytes)} of`,
+        `${formatCount(choice.files, "file")}, ${formatBytes(choice.sizeBytes)}, from`,
         ...wrapped(choice.sources.map((source) => printableName(bytesOf(source)))),
         ...leftOutLines(choice),
       ],
@@ -111,7 +111,7 @@ class Demonstration {
     const { result } = await this.#narrator.step(
       "init",
       () => DemoRepository.create(parts),
-      () => ["a new repository with a random password in a file of mode 0600"],
+      () => ["a new repository, its password in a file of mode 0600"],
     );
     return result;
   }
@@ -175,11 +175,14 @@ class Demonstration {
     const { repository, passwordFile } = place;
     const restic = await ResticProgram.find({ repository, passwordFile, environment, signal });
     if (restic === null) {
-      this.#narrator.say(["restic is not installed. With it, the demo would also let plain restic open,", "check and restore this repository, and compare the result."]);
+      this.#narrator.say([
+        "(restic is not installed: with it, the demo would also let",
+        "plain restic open, check and restore this repository)",
+      ]);
       return null;
     }
     const target = place.at("restored-by-restic");
-    const { seconds } = await this.#narrator.step(
+    await this.#narrator.step(
       "restic",
       async () => {
         const count = await restic.countSnapshots();
@@ -188,7 +191,7 @@ class Demonstration {
       },
       () => [`${restic.version} sees 2 snapshots, and no errors in any byte`],
     );
-    const restore = await this.#narrator.step(
+    const { seconds } = await this.#narrator.step(
       "restic",
       () => restic.restore(taken.id, bytesOf(target).toString("utf8")),
       () => [`${restic.version} restores snapshot ${taken.id.slice(0, 8)}`],
@@ -200,7 +203,7 @@ class Demonstration {
       bytesRead: sizeOf(taken.facts),
       bytesAdded: null,
       bytesStored: null,
-      seconds: seconds + restore.seconds,
+      seconds,
       comparison,
     });
     removeTree(target);
@@ -216,7 +219,10 @@ class Demonstration {
       async () => compareFacts(taken.facts, await readTreeFacts(tree, this.#calls, this.#parts.signal), ignored),
       ({ entries, files, filesEqual, differences }) =>
         differences.length === 0
-          ? [`${formatCount(entries, "entry", "entries")}, of these ${formatCount(files, "file")}: equal in content, mode, owner,`, "times, links and attributes"]
+          ? [
+              `all ${entries} entries equal, among them ${formatCount(files, "file")}: content,`,
+              "mode, owner, times, links, attributes",
+            ]
           : [`${differences.length} DIFFERENCES; ${filesEqual} of ${files} files are equal`, ...differenceLines(differences)],
     );
     this.differences += result.differences.length;
@@ -249,11 +255,17 @@ function leftOutLines({ leftOut }: Choice): string[] {
 
 function backupLines({ snapshotId, bytesAdded, bytesStored }: BackupSummary, bytesRead: number): string[] {
   const amounts = `${formatBytes(bytesRead)} read, ${formatBytes(bytesAdded)} new, ${formatBytes(bytesStored)} stored`;
-  return [`snapshot ${snapshotId?.slice(0, 8)}: ${amounts}`];
+  return [`snapshot ${snapshotId?.slice(0, 8)}:`, amounts];
 }
 
 function changeLines({ edited, deleted, added, renamed, modesChanged }: Changes): string[] {
-  return [`files: ${edited} edited, ${deleted} deleted, ${added} added, ${renamed} renamed, ${modesChanged} with other modes`];
+  return wrapped([
+    `${edited} files edited`,
+    `${deleted} deleted`,
+    `${added} added`,
+    `${renamed} renamed`,
+    `${modesChanged} with other modes`,
+  ]);
 }
 
 function differenceLines(differences: readonly Difference[]): string[] {

@@ -23,7 +23,7 @@ export interface Peculiarities {
   readonly notPossible: readonly string[];
 }
 
-const sparseBytes = 256 * 1024 * 1024;
+const sparseBytes = 64 * 1024 * 1024;
 const fifoType = 0o010000;
 
 /** Names that go wrong in scripts. Raw bytes. */

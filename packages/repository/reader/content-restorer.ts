@@ -157,7 +157,7 @@ export class ContentRestorer {
       const run = {
         offset: start,
         ids: new Uint8Array(file.ids.subarray(at * 32, end * 32)),
-        lengths: file.lengths.slice(at, end),
+        lengths: Uint32Array.from(file.lengths.slice(at, end)),
       };
       tasks.push(this.#pool.run({ kind: "compare", directory: { fd, path }, name: byteString(name), run }));
       for (const length of run.lengths) start += length;

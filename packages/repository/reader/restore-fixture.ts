@@ -287,28 +287,22 @@ export function assertSameFacts(one: ReadonlyMap<string, string>, other: Readonl
 }
 
 /** Stores trees, however strange, in a pack of their own; returns their ids. */
-export async function storeTrees(repository: Repository, trees: readonly Buffer[]): Promise<string[]> {
-  const sealed = trees.map((tree) => repository.sealer.seal(tree));
+export function storeTrees(repository: Repository, trees: readonly Buffer[]): Promise<string[]> {
+  return storeBlobs(repository, "tree", trees.map((content) => ({ content, id: idOf(content) })));
+}
+
+/** Stores well sealed blobs under the ids given, right or wrong. */
+export async function storeBlobs(repository: Repository, type: "data" | "tree", wanted: readonly { content: Buffer; id: string }[]): Promise<string[]> {
+  const sealed = wanted.map(({ content }) => repository.sealer.seal(content));
   let offset = 0;
-  const blobs = trees.map((tree, i) => {
-    const blob = {
-      id: Buffer.from(idOf(tree), "hex"),
-      type: "tree" as const,
-      offset,
-      lengthBytes: sealed[i]!.length,
-      plainLength: 0,
-    };
+  const blobs = wanted.map(({ id }, i) => {
+    const blob = { id: Buffer.from(id, "hex"), type, offset, lengthBytes: sealed[i]!.length, plainLength: 0 };
     offset += blob.lengthBytes;
     return blob;
   });
   const pack = Buffer.concat([...sealed, sealPack(blobs, repository.sealer)]);
   await repository.storage.put("pack", idOf(pack), [pack]);
-  const listed = blobs.map(({ id, type, offset, lengthBytes }) => ({
-    id: id.toString("hex"),
-    type,
-    offset,
-    length: lengthBytes,
-  }));
+  const listed = blobs.map((blob) => ({ id: blob.id.toString("hex"), type, offset: blob.offset, length: blob.lengthBytes }));
   await repository.saveUnpacked("index", Buffer.from(JSON.stringify({ packs: [{ id: idOf(pack), blobs: listed }] })));
-  return trees.map((tree) => idOf(tree));
+  return wanted.map(({ id }) => id);
 }

@@ -15,6 +15,7 @@ const batchParts = 64;
 /** One range fills this much, unless a single blob is larger, and serves so many places at most. */
 const rangeBytes = 2 * 1024 * 1024;
 const rangeTargets = 2048;
+const fewBlobs = 8;
 /** Reading on over a smaller gap is cheaper than another request. */
 const gapBytes = 128 * 1024;
 
@@ -54,9 +55,10 @@ export function contentOf(
   index: BlobIndex,
   content: readonly string[],
   path: Buffer,
-): { ids: Buffer; lengths: Uint32Array; sizeBytes: number } {
-  const ids = Buffer.allocUnsafeSlow(content.length * 32);
-  const lengths = new Uint32Array(content.length);
+): { ids: Buffer; lengths: BlobLengths; sizeBytes: number } {
+  const ids = Buffer.allocUnsafe(content.length * 32);
+  // Most files have one blob, and a typed array costs more than a few numbers.
+  const lengths = content.length <= fewBlobs ? new Array<number>(content.length).fill(0) : new Uint32Array(content.length);
   let sizeBytes = 0;
   for (const [i, id] of content.entries()) {
     const location = index.locations(id, "data")[0];

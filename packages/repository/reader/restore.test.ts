@@ -16,6 +16,7 @@ import {
   createRepository,
   openRepository,
   restoreTo,
+  storeBlobs,
   storeTrees,
   Workplace,
 } from "./restore-fixture.ts";
@@ -285,6 +286,8 @@ test("hostile and damaged trees", async () => {
   const blob = (await preparing.loadTree((await preparing.loadTree(snapshot.tree))[0]!.subtree!)).find(
     ({ name }) => name.toString() === "small",
   )!.content![0]!;
+  // Well sealed, but not what its id says.
+  await storeBlobs(preparing, "data", [{ content: Buffer.from("wrong"), id: "2".repeat(64) }]);
   const [root] = await storeTrees(preparing, [
     tree(
       `{"name":"dir","type":"dir","mode":2147484141,${times},"content":null,"subtree":"${evil}"}`,
@@ -292,12 +295,13 @@ test("hostile and damaged trees", async () => {
       `{"name":"odd","type":"irregular","mode":420,${times},"content":null}`,
       `{"name":"size","type":"file","mode":420,${times},"size":1152921504606846976,"content":["${blob}"]}`,
       `{"name":"unknown blob","type":"file","mode":420,${times},"size":5,"content":["${"1".repeat(64)}"]}`,
+      `{"name":"wrong blob","type":"file","mode":420,${times},"size":5,"content":["${"2".repeat(64)}"]}`,
     ),
   ]);
   await using hostile = await openRepository(copy);
   const directory = target();
   const { errors } = await restoreTo(hostile, { ...snapshot, tree: root! }, directory, { subfolder: "/" });
-  assert.equal(errors.length, 5, errors.join("\n"));
+  assert.equal(errors.length, 6, errors.join("\n"));
   assert.deepEqual(namesBelow(directory), ["dir", "gone", "size"]);
   assert.equal(text(directory, "size"), "small content");
   assert.ok(!fs.existsSync(place.at("evil")));

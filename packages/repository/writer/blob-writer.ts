@@ -13,11 +13,17 @@ export interface BlobTotals {
   sealedBytes: number;
 }
 
-/** For one sealed blob, and to read it back into. */
+/** For one sealed blob, which is then opened there again, and for its content decompressed. */
 export interface BlobScratch {
   readonly sealed: Buffer;
-  readonly opened: Buffer;
   readonly inflated: Buffer;
+}
+
+/** A blob ready for a pack; `entry` is its number in the index, `plainLength` 0 if it is not compressed. */
+export interface SealedBlob {
+  readonly bytes: Buffer;
+  readonly entry: number;
+  readonly plainLength: number;
 }
 
 export interface BlobWriterParts {
@@ -28,8 +34,8 @@ export interface BlobWriterParts {
   readonly decompressor: Decompressor;
   /** Private memory of equal sizes; replaced by larger when a blob with `sealOverheadBytes` does not fit. */
   readonly scratch: BlobScratch;
-  /** Stores the sealed blob; returns once it is in a pack. */
-  readonly append: (sealed: Buffer, entry: number, plainLength: number) => void;
+  /** Copies the sealed blob into a pack, and lets `check` look at the copy before the pack can be finished. */
+  readonly append: (blob: SealedBlob, check: (copy: Buffer) => void) => void;
 }
 
 /** Seals one blob at a time; not for use by two callers at once. */
@@ -51,20 +57,20 @@ export class BlobWriter {
     this.#fit(plain.length + sealOverheadBytes);
     const packed = this.#compress(plain);
     const length = packed > 0 ? packed : plain.copy(this.#scratch.sealed, nonceBytes);
-    const sealed = this.#scratch.sealed.subarray(0, length + sealOverheadBytes);
-    this.#parts.sealer.sealInPlace(sealed);
-    this.#readBack(sealed, plain, packed > 0);
-    this.#parts.append(sealed, entry, packed > 0 ? plain.length : 0);
+    const bytes = this.#scratch.sealed.subarray(0, length + sealOverheadBytes);
+    this.#parts.sealer.sealInPlace(bytes);
+    const blob = { bytes, entry, plainLength: packed > 0 ? plain.length : 0 };
+    this.#parts.append(blob, (copy) => this.#readBack(copy, plain, packed > 0));
     this.totals.blobs++;
     this.totals.plainBytes += plain.length;
-    this.totals.sealedBytes += sealed.length;
+    this.totals.sealedBytes += bytes.length;
     return id;
   }
 
   #fit(lengthBytes: number): void {
     if (lengthBytes <= this.#scratch.sealed.length) return;
     const make = (): Buffer => Buffer.allocUnsafeSlow(lengthBytes * 2);
-    this.#scratch = { sealed: make(), opened: make(), inflated: make() };
+    this.#scratch = { sealed: make(), inflated: make() };
   }
 
   /** The compressed length, or 0 when compression saves nothing. */
@@ -76,12 +82,11 @@ export class BlobWriter {
     );
   }
 
-  /** Opens what was just sealed and compares: a fault of memory or of this program must not reach the repository. */
-  #readBack(sealed: Buffer, plain: Buffer, compressed: boolean): void {
+  /** Opens what lies in the pack and compares: a fault of memory or of this program must not reach the repository. */
+  #readBack(copy: Buffer, plain: Buffer, compressed: boolean): void {
     const { sealer, decompressor } = this.#parts;
-    const { opened, inflated } = this.#scratch;
-    const length = sealer.openInto(sealed, opened);
-    const packed = opened.subarray(0, length);
+    const { sealed: opened, inflated } = this.#scratch;
+    const packed = opened.subarray(0, sealer.openInto(copy, opened));
     const same = compressed
       ? inflated.subarray(0, decompressor.decompressInto(packed, inflated)).equals(plain)
       : packed.equals(plain);

@@ -12,7 +12,6 @@ export interface WorkerSetup {
   readonly memory: WebAssembly.Memory;
   readonly kernelScratch: Region;
   readonly sealScratch: Region;
-  readonly openedScratch: Region;
   readonly inflatedScratch: Region;
   /** This worker's window on the file that it reads. */
   readonly window: Region;

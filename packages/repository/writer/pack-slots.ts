@@ -2,6 +2,7 @@
 import { randomFillSync } from "node:crypto";
 import { HoldfastError } from "../errors.ts";
 import type { Region } from "../kernel/arena.ts";
+import type { SealedBlob } from "./blob-writer.ts";
 import { lockMutex, unlockMutex } from "./mutex.ts";
 
 /** A pack is closed when it holds this much, as restic's default. */
@@ -14,6 +15,8 @@ const headerReserveBytes = maximumBlobsPerPack * 41 + 64;
 export const packBufferBytes = packTargetBytes + slackBytes + headerReserveBytes;
 
 const openSlots = 2;
+/** Of 256 blobs so many go to the second pack: unequal shares keep both from being full at the same moment. */
+const secondSlotBelow = 80;
 const wordsPerBlob = 4;
 
 // Control words: the mutex, a counter that changes whenever a buffer becomes free, an abort flag, the two open
@@ -73,16 +76,19 @@ export class PackSlots {
   }
 
   /**
-   * Copies a sealed blob into an open pack. Packs that are full are given to `finish`, always before waiting for a
-   * free buffer: they become free only through it. Throws `interrupted` when the main thread has given up.
+   * Copies a sealed blob into an open pack and lets `check` look at the copy. Packs that are full are given to
+   * `finish`, always before waiting for a free buffer: they become free only through it. Throws `interrupted` when
+   * the main thread has given up. When `check` throws, the pack is never finished.
    */
-  append(sealed: Uint8Array, entry: number, plainLength: number, finish: (buffer: number) => void): void {
+  append(blob: SealedBlob, check: (copy: Buffer) => void, finish: (buffer: number) => void): void {
     for (;;) {
       const freed = Atomics.load(this.#control, freedWord);
-      const { full, place } = this.#reserve(sealed.length, entry, plainLength);
+      const { full, place } = this.#reserve(blob);
       if (place) {
         // Copied outside of the lock; whoever finishes a full pack waits for the copies into it.
-        this.#memory.set(sealed, this.shared.regions[place.buffer]!.pointer + place.offset);
+        const at = this.shared.regions[place.buffer]!.pointer + place.offset;
+        this.#memory.set(blob.bytes, at);
+        check(this.#memory.subarray(at, at + blob.bytes.length));
         const copying = this.#at(place.buffer, copyingWord);
         Atomics.sub(this.#control, copying, 1);
         Atomics.notify(this.#control, copying);
@@ -97,20 +103,16 @@ export class PackSlots {
   }
 
   /** Finds room in an open pack; no place when all buffers are on their way to the storage. */
-  #reserve(
-    lengthBytes: number,
-    entry: number,
-    plainLength: number,
-  ): { full: number[]; place: { buffer: number; offset: number } | null } {
+  #reserve(blob: SealedBlob): { full: number[]; place: { buffer: number; offset: number } | null } {
     const full: number[] = [];
     lockMutex(this.#control, mutexWord);
     try {
       for (;;) {
-        const slot = openWord + (this.#nextChoice() % openSlots);
+        const slot = openWord + (this.#nextChoice() < secondSlotBelow ? 1 : 0);
         const buffer = this.#openBuffer(slot);
         if (buffer < 0) return { full, place: null };
-        if (this.#fits(buffer, lengthBytes)) {
-          const offset = this.#place(buffer, lengthBytes, entry, plainLength);
+        if (this.#fits(buffer, blob.bytes.length)) {
+          const offset = this.#place(buffer, blob);
           if (this.#word(buffer, usedWord) >= packTargetBytes) full.push(this.#close(slot));
           return { full, place: { buffer, offset } };
         }
@@ -210,15 +212,15 @@ export class PackSlots {
     );
   }
 
-  #place(buffer: number, lengthBytes: number, entry: number, plainLength: number): number {
+  #place(buffer: number, { bytes, entry, plainLength }: SealedBlob): number {
     const offset = this.#word(buffer, usedWord);
     const count = this.#word(buffer, countWord);
     const at = (buffer * maximumBlobsPerPack + count) * wordsPerBlob;
     this.#blobs[at] = entry;
     this.#blobs[at + 1] = offset;
-    this.#blobs[at + 2] = lengthBytes;
+    this.#blobs[at + 2] = bytes.length;
     this.#blobs[at + 3] = plainLength;
-    this.#control[this.#at(buffer, usedWord)] = offset + lengthBytes;
+    this.#control[this.#at(buffer, usedWord)] = offset + bytes.length;
     this.#control[this.#at(buffer, countWord)] = count + 1;
     Atomics.add(this.#control, this.#at(buffer, copyingWord), 1);
     return offset;

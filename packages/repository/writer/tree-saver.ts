@@ -4,7 +4,7 @@ import type { Sealer } from "../codec/seal.ts";
 import { sealPack } from "../format/pack.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import type { Repository } from "../store/repository.ts";
-import type { BlobTotals } from "./blob-writer.ts";
+import type { BlobTotals, SealedBlob } from "./blob-writer.ts";
 import { BlobWriter } from "./blob-writer.ts";
 import type { SlotBlob } from "./pack-slots.ts";
 import { maximumBlobsPerPack } from "./pack-slots.ts";
@@ -37,8 +37,8 @@ export class TreeSaver {
       sealer: repository.sealer,
       compressor: repository.compressor,
       decompressor: repository.decompressor,
-      scratch: { sealed: scratch(), opened: scratch(), inflated: scratch() },
-      append: (sealed, entry, plainLength) => this.#append(sealed, entry, plainLength),
+      scratch: { sealed: scratch(), inflated: scratch() },
+      append: (blob, check) => this.#append(blob, check),
     });
   }
 
@@ -82,11 +82,12 @@ export class TreeSaver {
     this.#usedBytes = 0;
   }
 
-  #append(sealed: Buffer, entry: number, plainLength: number): void {
-    this.#reserve(sealed.length);
-    sealed.copy(this.#bytes, this.#usedBytes);
-    this.#open.push({ entry, offset: this.#usedBytes, lengthBytes: sealed.length, plainLength });
-    this.#usedBytes += sealed.length;
+  #append({ bytes, entry, plainLength }: SealedBlob, check: (copy: Buffer) => void): void {
+    this.#reserve(bytes.length);
+    bytes.copy(this.#bytes, this.#usedBytes);
+    check(this.#bytes.subarray(this.#usedBytes, this.#usedBytes + bytes.length));
+    this.#open.push({ entry, offset: this.#usedBytes, lengthBytes: bytes.length, plainLength });
+    this.#usedBytes += bytes.length;
   }
 
   #reserve(moreBytes: number): void {

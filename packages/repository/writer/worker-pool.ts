@@ -17,8 +17,8 @@ import type { WorkerThreads } from "./worker-threads.ts";
 /** Holds the largest chunk; a file that is smaller is read in one go. */
 export const windowBytes = 8 * 1024 * 1024;
 const scratchBytes = windowBytes + 4096;
-/** Two open and one on its way for each worker: a third worker adds one. */
-const spareBuffers = 2;
+/** Two packs are open, and one is on its way to the storage; each worker beyond the second adds one. */
+const spareBuffers = 1;
 /** While one task is worked on, the next one already waits in the thread. */
 const tasksAhead = 2;
 
@@ -63,7 +63,7 @@ export class WorkerPool implements AsyncDisposable {
     // A stream fills one window while each worker has another.
     const streamWindows = workers + 1;
     const buffers = workers + spareBuffers;
-    const eachBytes = kernelScratchBytes + windowBytes + 3 * scratchBytes + 1024;
+    const eachBytes = kernelScratchBytes + windowBytes + 2 * scratchBytes + 1024;
     const sharedBytes =
       buffers * (packBufferBytes + 64) + streamWindows * windowBytes + rabinTableBytes + kernelScratchBytes + 65_536;
     const arena = new Arena(workers * eachBytes + sharedBytes);
@@ -81,7 +81,6 @@ export class WorkerPool implements AsyncDisposable {
         memory: arena.memory,
         kernelScratch: arena.allocate(kernelScratchBytes),
         sealScratch: arena.allocate(scratchBytes),
-        openedScratch: arena.allocate(scratchBytes),
         inflatedScratch: arena.allocate(scratchBytes),
         window: arena.allocate(windowBytes),
         rabinTables: this.tables,

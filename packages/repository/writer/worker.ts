@@ -65,12 +65,9 @@ class WriterThread {
       decompressor,
       scratch: {
         sealed: kernel.view(setup.sealScratch),
-        opened: kernel.view(setup.openedScratch),
         inflated: kernel.view(setup.inflatedScratch),
       },
-      append: (sealed, entry, plainLength) => {
-        this.#slots.append(sealed, entry, plainLength, (buffer) => this.#finishPack(buffer));
-      },
+      append: (blob, check) => this.#slots.append(blob, check, (buffer) => this.#finishPack(buffer)),
     });
     this.#files = new FileSaver({
       system,
