@@ -21,7 +21,7 @@ describe("a snapshot that no honest program wrote", () => {
   async function restored(name: string, make: (forgery: Forgery) => ForgedNode[]): Promise<{ status: number | null; stderr: string; target: string }> {
     const forgery = new Forgery();
     const id = await forgery.store(place.repository, forgery.tree(make(forgery)));
-    const target = place.at("targets", name.replaceAll("/", "_"), "inner");
+    const target = place.at("targets", name.replaceAll(/[/\0]/g, "_"), "inner");
     mkdirSync(target, { recursive: true });
     const outcome = place.holdfast(["restore", id, "--target", target]);
     assert.equal(readFileSync(place.at("outside", "precious"), "utf8"), "precious");
@@ -85,8 +85,8 @@ describe("a snapshot that no honest program wrote", () => {
 
   it("yields no wrong file when its lists lie about sizes and blobs", async () => {
     const { status, target } = await restored("sizes", (forgery) => [
-      { name: "short", type: "file", size: 1_000_000, content: [forgery.content("only this")] },
       { name: "missing", type: "file", size: 5, content: [sha256(Buffer.from("nowhere"))] },
+      { name: "short", type: "file", size: 1_000_000, content: [forgery.content("only this")] },
       file(forgery, "whole"),
     ]);
     assert.equal(status, 1);

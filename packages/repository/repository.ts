@@ -63,5 +63,5 @@ export type { Identity, OpenOptions, StoredSnapshot } from "./store/repository.t
 export { Repository } from "./store/repository.ts";
 export type { LockOptions } from "./store/repository-lock.ts";
 export { readLocks, RepositoryLock, unlock } from "./store/repository-lock.ts";
-export type { BackupEntry, BackupEvent, BackupRequest, BackupSummary } from "./writer/backup.ts";
+export type { BackupEntry, BackupEvent, BackupRequest, BackupSummary } from "./writer/backup-request.ts";
 export { backup } from "./writer/backup.ts";

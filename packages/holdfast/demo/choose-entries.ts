@@ -39,16 +39,16 @@ const publicSource = (path: string, maximumMiB: number, maximumFiles: number): S
   publicOnly: true,
 });
 
-/** Small files of many kinds, and some large programs: about 200 MiB where all of them are there. */
+/** Small files of many kinds, and some large programs: some 150 MiB where all of them are there. */
 export const usualSources: readonly Source[] = [
-  publicSource("/etc", 10, 800),
-  publicSource("/usr/include", 30, 2000),
-  publicSource("/usr/share/doc", 20, 1500),
-  publicSource("/usr/lib/python3", 20, 1000),
-  publicSource("/usr/share/locale", 30, 400),
-  publicSource("/usr/share/perl", 15, 600),
-  publicSource("/usr/share/zoneinfo", 5, 600),
-  publicSource("/usr/bin", 80, 500),
+  publicSource("/etc", 10, 500),
+  publicSource("/usr/include", 20, 1000),
+  publicSource("/usr/share/doc", 15, 800),
+  publicSource("/usr/lib/python3", 15, 600),
+  publicSource("/usr/share/locale", 30, 300),
+  publicSource("/usr/share/perl", 10, 400),
+  publicSource("/usr/share/zoneinfo", 5, 300),
+  publicSource("/usr/bin", 80, 400),
 ];
 
 export function wholeSource(path: RawPath): Source {

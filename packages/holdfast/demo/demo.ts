@@ -1,14 +1,14 @@
 // `holdfast demo`: shows a backup, a loss and a restore on a copy of files of this machine.
 
 import { resolve } from "node:path";
-import { HoldfastError } from "@holdfast/repository";
+import { hasCode, HoldfastError } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../command-line/context.ts";
 import { formatCount } from "../command-line/display/amounts.ts";
 import { exitCodes, type ExitCode } from "../command-line/exit-codes.ts";
 import { identityOfProcess } from "../command-line/session.ts";
 import { usualSources, wholeSource } from "./choose-entries.ts";
-import { reportJson, reportLines } from "./demo-report.ts";
+import { reportJson, reportLines, type DemoReport } from "./demo-report.ts";
 import { demonstrate } from "./demonstration.ts";
 import { rawPath, type RawPath } from "./raw-path.ts";
 import { Workplace } from "./workplace.ts";
@@ -29,34 +29,50 @@ export const demo: Verb<DemoOptions> = {
       .option("--json", "print one JSON object at the end")
       .addHelpText(
         "after",
-        "\nWithout paths: some 200 MiB of what everybody may read in /etc and /usr. The files themselves are only read;\n" +
+        "\nWithout paths: some 150 MiB of what everybody may read in /etc and /usr. The files themselves are only read;\n" +
           "all is done on a copy in TMPDIR, /tmp or /var/tmp, and removed afterwards, also after Ctrl-C.\n\n" +
           "Examples:\n  $ ./holdfast demo\n  $ ./holdfast demo ~/documents --keep /var/tmp/demo\n",
       );
   },
 
   async run(context: Context, words: readonly string[], options: DemoOptions): Promise<ExitCode> {
-    const { output, clock, now, signal, environment, programVersion } = context;
+    const { output, signal, environment } = context;
     const sources = words.length === 0 ? usualSources : words.map((word) => wholeSource(absolute(context, word)));
     const keep = options.keep === undefined ? undefined : resolve(options.keep);
     using place = Workplace.create(keep, environment);
     output.note("A backup, a loss and a restore, on a copy of files of this machine.");
     output.note("");
-    const identity = identityOfProcess();
-    const parts = { place, sources, output, clock, now, signal, environment, identity, programVersion };
-    const report = await demonstrate(parts);
-    if (output.json) output.jsonLine(reportJson(report));
-    else for (const line of ["", ...reportLines(report), ""]) output.note(line);
-    if (keep !== undefined) for (const line of invitation(place)) output.note(line);
-    if (report.differences === 0) {
-      output.note(`Everything came back as it was. ${report.seconds.toFixed(1)} seconds in all.`);
-      return exitCodes.done;
+    try {
+      const report = await demonstrate({ ...context, place, sources, identity: identityOfProcess() });
+      return conclude(context, report);
+    } catch (error) {
+      if (!hasCode(signal.reason, "interrupted")) throw error;
+      output.failure(interruptionOf(signal.reason, keep), exitCodes.interrupted);
+      return exitCodes.interrupted;
+    } finally {
+      if (keep !== undefined) for (const line of invitation(place)) output.note(line);
     }
-    throw new HoldfastError("internal", `not everything came back as it was: ${formatCount(report.differences, "difference")}`, {
-      hint: "this is a defect of Holdfast: please report it with the lines above",
-    });
   },
 };
+
+function conclude({ output }: Context, report: DemoReport): ExitCode {
+  if (output.json) output.jsonLine(reportJson(report));
+  else for (const line of ["", ...reportLines(report), ""]) output.note(line);
+  if (report.differences > 0) {
+    const count = formatCount(report.differences, "difference");
+    throw new HoldfastError("internal", `not everything came back as it was: ${count}`, {
+      hint: "this is a defect of Holdfast: please report it with the lines above",
+    });
+  }
+  output.note(`Everything came back as it was. ${report.seconds.toFixed(1)} seconds in all.`);
+  return exitCodes.done;
+}
+
+/** Another run of a backup finds again what was stored; another demo begins anew. */
+function interruptionOf({ message }: HoldfastError, keep: string | undefined): HoldfastError {
+  const hint = keep === undefined ? "all that the demo made is removed" : `what the demo made so far is in ${keep}`;
+  return new HoldfastError("interrupted", message, { hint });
+}
 
 /** As it was typed, links in it included; without a slash at the end. */
 function absolute(context: Context, word: string): RawPath {
@@ -67,12 +83,13 @@ function absolute(context: Context, word: string): RawPath {
 function invitation(place: Workplace): string[] {
   const quoted = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
   return [
-    `Kept in ${place.directory}: the repository, its password, and the restored latest snapshot. To go on:`,
-    `  export RESTIC_REPOSITORY=${quoted(place.repository)} RESTIC_PASSWORD_FILE=${quoted(place.passwordFile)}`,
+    "",
+    `Kept in ${place.directory}: the repository, its password, the restored files. To go on:`,
+    `  export RESTIC_REPOSITORY=${quoted(place.repository)}`,
+    `  export RESTIC_PASSWORD_FILE=${quoted(place.passwordFile)}`,
     "  ./holdfast repo snapshots",
     "  ./holdfast repo ls latest",
     "  ./holdfast repo restore latest --target /tmp/restored",
     "  restic snapshots",
-    "",
   ];
 }

@@ -250,7 +250,7 @@ function sizeOf(facts: TreeFacts): number {
 }
 
 function leftOutLines({ leftOut }: Choice): string[] {
-  return leftOut === 0 ? [] : [`(${formatCount(leftOut, "entry", "entries")} left out: not readable, or no plain file)`];
+  return leftOut === 0 ? [] : [`(left out: ${formatCount(leftOut, "entry", "entries")} not readable, or special)`];
 }
 
 function backupLines({ snapshotId, bytesAdded, bytesStored }: BackupSummary, bytesRead: number): string[] {

@@ -76,6 +76,7 @@ export class Repository implements AsyncDisposable {
   readonly identity: Identity;
   readonly #blobs: BlobReader;
   #index: Promise<BlobIndex> | null = null;
+  #isClaiming = false;
 
   private constructor(opened: Opened) {
     this.storage = opened.storage;
@@ -159,6 +160,24 @@ export class Repository implements AsyncDisposable {
   loadIndex(): Promise<BlobIndex> {
     this.#index ??= this.#readIndex();
     return this.#index;
+  }
+
+  /**
+   * Runs `work`, which may claim blobs in the index: one at a time. Unless it ends well and `keeps` what it claimed,
+   * the index is read anew afterwards: a claimed blob that was never stored must not count as known.
+   */
+  async claiming<T>(keeps: boolean, work: () => Promise<T>): Promise<T> {
+    if (this.#isClaiming) throw new HoldfastError("internal", "two backups at once went through one repository");
+    this.#isClaiming = true;
+    let isKept = false;
+    try {
+      const result = await work();
+      isKept = keeps;
+      return result;
+    } finally {
+      if (!isKept) this.#index = null;
+      this.#isClaiming = false;
+    }
   }
 
   /** The JSON in a file that is not a pack: its bytes are checked against its name. */

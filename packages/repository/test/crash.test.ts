@@ -16,7 +16,7 @@ import { Repository } from "../store/repository.ts";
 import { readLocks, RepositoryLock } from "../store/repository-lock.ts";
 import type { CrashEffect } from "../testing/fault-storage.ts";
 import { crashAt, FaultStorage, leaveTemporaryIn } from "../testing/fault-storage.ts";
-import type { BackupSummary } from "../writer/backup.ts";
+import type { BackupSummary } from "../writer/backup-request.ts";
 import { backup } from "../writer/backup.ts";
 
 const password = "x";

@@ -9,7 +9,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { StoredSnapshot } from "../store/repository.ts";
 import { Repository } from "../store/repository.ts";
 import { MemoryStorage } from "../testing/memory-storage.ts";
-import type { BackupEntry, BackupEvent, BackupRequest, BackupSummary } from "./backup.ts";
+import type { BackupEntry, BackupEvent, BackupRequest, BackupSummary } from "./backup-request.ts";
 import { backup } from "./backup.ts";
 
 const identity = { hostname: "host", username: "user", uid: 0, gid: 0, pid: process.pid };

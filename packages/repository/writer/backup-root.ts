@@ -8,7 +8,7 @@ import { goModeOfUnixMode, nodeTypeOfUnixMode } from "../format/file-mode.ts";
 import type { TimeFormatter } from "../format/go-time.ts";
 import type { TreeNode } from "../format/node.ts";
 import type { Repository } from "../store/repository.ts";
-import type { BackupEntry, BackupRequest } from "./backup.ts";
+import type { BackupEntry, BackupRequest } from "./backup-request.ts";
 import type { FoundDirectory } from "./messages.ts";
 import { NodeMaker } from "./node-maker.ts";
 import { OpenDirectory } from "./open-directory.ts";

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { hasCode, HoldfastError } from "../errors.ts";
 import { MemoryStorage } from "../testing/memory-storage.ts";
-import type { BackupEvent } from "./backup.ts";
+import type { BackupEvent } from "./backup-request.ts";
 import { backUp, contentOf, makeRepository, nodesOf, openRepository, Scratch, snapshotOf } from "./backup-fixture.ts";
 
 /** Files of many sizes: empty, small, one chunk, several chunks, larger than a window; text and noise; a name of bytes. */
@@ -265,4 +265,39 @@ test("a pack that the storage changed is found by reading back", async () => {
   await using repository = await makeRepository(new Spoiling());
   await assert.rejects(backUp(repository, scratch.path, { readBack: true }), (error) => hasCode(error, "damaged"));
   assert.equal((await repository.loadSnapshots()).snapshots.length, 0);
+});
+
+test("what a failed or dry run claimed is stored by the next one of the same process", async () => {
+  using scratch = new Scratch();
+  const files = makeFiles(scratch.path);
+  let isFull = true;
+  class Filling extends MemoryStorage {
+    override async put(...request: Parameters<MemoryStorage["put"]>): Promise<void> {
+      if (isFull && request[0] === "pack") throw new HoldfastError("no-space", "the disk is full");
+      return super.put(...request);
+    }
+  }
+  const storage = new Filling();
+  await using repository = await makeRepository(storage);
+  await assert.rejects(backUp(repository, scratch.path), (error) => hasCode(error, "no-space"));
+  await backUp(repository, scratch.path, { dryRun: true });
+  isFull = false;
+  const { treeId } = await backUp(repository, scratch.path);
+  await using reader = await openRepository(storage);
+  await assertHolds(reader, treeId, files);
+});
+
+test("two backups at once through one repository are refused", async () => {
+  using scratch = new Scratch();
+  makeFiles(scratch.path);
+  await using repository = await makeRepository();
+  const first = backUp(repository, scratch.path);
+  await assert.rejects(
+    (async () => {
+      await sleep(50);
+      return backUp(repository, scratch.path);
+    })(),
+    (error) => hasCode(error, "internal"),
+  );
+  assert.equal((await first).errors, 0);
 });

@@ -18,6 +18,7 @@ import type {
 import type { Place } from "./open-directory.ts";
 import { OpenDirectory } from "./open-directory.ts";
 import { SharedFile } from "./shared-file.ts";
+import type { BackupReporter } from "./backup-reporter.ts";
 import type { TreeSaver } from "./tree-saver.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
@@ -39,9 +40,7 @@ export interface ArchiverParts {
   readonly pool: WorkerPool;
   readonly trees: TreeSaver;
   readonly formatTime: TimeFormatter;
-  readonly report: (problem: PathProblem) => void;
-  readonly socket: (path: string) => void;
-  readonly entering: (path: string) => void;
+  readonly reporter: BackupReporter;
 }
 
 /** A piece of work that waits for a worker. `parentTree` is looked up when its turn comes. */
@@ -110,11 +109,11 @@ export class TreeArchiver {
   }
 
   report(problem: PathProblem): void {
-    this.#parts.report(problem);
+    this.#parts.reporter.problem(problem);
   }
 
   entering(path: string): void {
-    this.#parts.entering(path);
+    this.#parts.reporter.entering(path);
   }
 
   #addScan(
@@ -163,13 +162,13 @@ export class TreeArchiver {
   }
 
   async #scan(scans: readonly PendingScan[]): Promise<void> {
-    this.#parts.entering(scans[0]!.item.path);
+    this.#parts.reporter.entering(scans[0]!.item.path);
     const items = await Promise.all(
       scans.map(async ({ item, directory }) => ({ ...item, parent: await this.#loadParent(directory) })),
     );
     const answer = await this.#parts.pool.run({ kind: "scan", items });
-    answer.problems.forEach((problem) => this.#parts.report(problem));
-    answer.sockets.forEach((path) => this.#parts.socket(path));
+    answer.problems.forEach((problem) => this.#parts.reporter.problem(problem));
+    answer.sockets.forEach((path) => this.#parts.reporter.socket(path));
     for (const item of answer.undone) this.#scans.push(this.#slots.get(item.slot)!);
     for (const part of answer.parts) await this.#take(part);
   }
@@ -237,7 +236,7 @@ export class TreeArchiver {
 
   async #saveLarge({ found, place, attempt }: PendingLarge): Promise<void> {
     const { path } = found;
-    this.#parts.entering(path);
+    this.#parts.reporter.entering(path);
     const shared = SharedFile.share();
     const { mtime: mtimeNs, ctime: ctimeNs, inode } = found.node;
     const file = { path, shared, mtimeNs, ctimeNs, inode };
@@ -250,9 +249,9 @@ export class TreeArchiver {
       const again = refreshed(found.node, bytesOf(path));
       if (again) return this.#saveLarge({ found: { ...found, node: again }, place, attempt: attempt + 1 });
     }
-    if (problem) this.#parts.report(problem);
+    if (problem) this.#parts.reporter.problem(problem);
     else if (changed)
-      this.#parts.report({ path, during: "changed", code: "source", message: "changed while it was read" });
+      this.#parts.reporter.problem({ path, during: "changed", code: "source", message: "changed while it was read" });
     const node = problem ? null : contentOf(found.node, answers);
     if (node) this.#count(found, node);
     place.directory.setLargeFile(place, node);
