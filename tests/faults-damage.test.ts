@@ -59,9 +59,9 @@ describe("R180 R198: a bit that flips", () => {
     assert.ok(said.includes(name), `${where} is not named:\n${said}`);
     const target = place.at(`restored ${turn++}`);
     const restore = place.holdfast(["restore", "latest", "--target", target, "--no-cache"]);
-    if (restore.status === 0) return assertSameTree(path.join(target, "source"), source);
-    assert.equal(restore.status, 1, `${where}: ${restore.stderr}`);
-    assert.doesNotMatch(restore.stdout.toString(), /^restored/m);
+    if (restore.status === 0 && !restore.stderr.includes(name)) assertSameTree(path.join(target, "source"), source);
+    else assert.notEqual(restore.stderr, "", `${where} gives an error`);
+    assert.ok([0, 1, 12].includes(restore.status ?? -1), `${where}: ${restore.status}\n${restore.stderr}`);
     for (const restored of existsSync(target) ? readdirSync(target, { recursive: true, withFileTypes: true }) : []) {
       if (!restored.isFile()) continue;
       const file = path.join(restored.parentPath, restored.name);
@@ -92,7 +92,7 @@ describe("R180 R198: a bit that flips", () => {
   });
 
   it("a pack that is missing, cut short or grown is found without reading data", () => {
-    for (const file of place.storeFiles("data")) {
+    for (const [turn, file] of place.storeFiles("data").entries()) {
       const original = readFileSync(file.path);
       const spoil = [
         (): void => renameSync(file.path, `${place.directory}/away`),
@@ -100,7 +100,8 @@ describe("R180 R198: a bit that flips", () => {
         (): void => writeFileSync(file.path, Buffer.concat([original, Buffer.from("x")])),
         (): void => truncateSync(file.path, 0),
       ];
-      for (const damage of spoil) {
+      for (const [kind, damage] of spoil.entries()) {
+        if (!isLong && kind !== turn % spoil.length) continue;
         damage();
         const { verdict, findings } = place.check();
         assert.equal(verdict, "damaged");

@@ -20,7 +20,7 @@ const testingFaces: Record<string, string> = {
   "@holdfast/repository/testing/": "packages/repository/testing/",
 };
 
-const leaves = ["storage", "chunker", "filesystem", "selection", "kernel"];
+const leaves = ["storage", "chunker", "filesystem", "selection", "kernel", "threads"];
 const upToCodec = ["codec", ...leaves];
 const upToFormat = ["format", ...upToCodec];
 const upToIndex = ["index", ...upToFormat];
@@ -41,6 +41,7 @@ const engineEdges: Record<string, readonly string[]> = {
   filesystem: [],
   selection: [],
   kernel: [],
+  threads: [],
   testing: ["storage"],
   // Only tests and measurements live here.
   test: [...upToRoads, "maintenance", "testing"],
@@ -75,6 +76,7 @@ function objection(file: string, specifier: string): string | undefined {
   if (!specifier.startsWith(".")) return undefined; // Node's own and installed packages: knip holds those
   const target = path.normalize(path.join(path.dirname(file), specifier));
   const to = placeOf(target);
+  if (!isTestCode(file) && isTestCode(target)) return `imports ${specifier}, which only tests may`;
   if (from.package !== to.package) return `reaches into ${to.package}: import its public face instead`;
   if (from.package !== "repository" || from.folder === to.folder || isTestCode(file)) return undefined;
   if (target === "packages/repository/errors.ts") return undefined;

@@ -27,7 +27,7 @@ export function readSource(file: string): string {
 
 /** True for tests and what only tests load; they may reach where the program may not. */
 export function isTestCode(file: string): boolean {
-  return file.endsWith(".test.ts") || /^(tests|packages\/[^/]+\/(test|bench))\//.test(file);
+  return /(\.test|-fixture)\.ts$/.test(file) || /^(tests|packages\/[^/]+\/(test|bench))\//.test(file);
 }
 
 /** The specifiers that a file imports, re-exports, imports dynamically or starts a worker from. */

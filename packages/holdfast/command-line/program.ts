@@ -134,28 +134,18 @@ export async function parseCommandLine(parts: ProgramParts): Promise<Invocation 
     .helpCommand(false)
     .exitOverride()
     .configureOutput({ writeOut: (text) => parts.stdout.write(text), writeErr: () => {}, outputError: () => {} })
+    .configureHelp({ subcommandTerm })
     .addHelpText("after", overview);
-  const repo = program
-    .command("repo")
-    .summary("work on one repository")
-    .description("Work on one repository, with the verbs and options of restic.");
-  addGlobalOptions(repo);
-  // The verbs are the news here; their own help texts list these options too.
-  repo
-    .configureHelp({
-      visibleOptions: () => [],
-      subcommandTerm: (verb) => `${verb.name()} ${verb.usage().replace("[options]", "").trim()}`.trim(),
-    })
-    .usage("<verb> [options]")
-    .helpCommand(false);
-  repo.addHelpText("after", repoOverview);
-  const addVerb = async (parent: Command, entry: VerbEntry): Promise<void> => {
+  const addVerb = async (parent: Command, entry: VerbEntry, globals?: () => object): Promise<void> => {
     const command = parent
       .command(entry.name)
       .usage(`[options] ${entry.usage}`.trim())
       .summary(entry.summary)
       .description(entry.summary);
-    command.configureHelp({ showGlobalOptions: parent === repo }).allowExcessArguments().argument("[words...]");
+    command
+      .configureHelp({ showGlobalOptions: globals !== undefined })
+      .allowExcessArguments()
+      .argument("[words...]");
     // The word may be a path or a value of the same name: then one verb too many is loaded, and no harm done.
     if (!words.includes(entry.name)) return;
     const verb = await entry.load();
@@ -163,12 +153,22 @@ export async function parseCommandLine(parts: ProgramParts): Promise<Invocation 
     command.action(() => {
       const options = command.opts();
       // Verbs outside of `repo` name those that they share among their own.
-      const globals = parent === repo ? repo.opts() : options;
-      invocation = { verb, words: [...command.args, ...behindDashes], options, globals };
+      invocation = { verb, words: [...command.args, ...behindDashes], options, globals: globals?.() ?? options };
     });
   };
   for (const entry of topVerbs) await addVerb(program, entry);
-  for (const entry of repoVerbs) await addVerb(repo, entry);
+  const repo = program
+    .command("repo")
+    .summary("work on one repository")
+    .description("Work on one repository, with the verbs and options of restic.");
+  addGlobalOptions(repo);
+  // The verbs are the news here; their own help texts list these options too.
+  repo
+    .configureHelp({ visibleOptions: () => [], subcommandTerm })
+    .usage("<verb> [options]")
+    .helpCommand(false);
+  repo.addHelpText("after", repoOverview);
+  for (const entry of repoVerbs) await addVerb(repo, entry, () => repo.opts());
   try {
     await program.parseAsync(spreadVerbosity(words), { from: "user" });
   } catch (error) {
@@ -179,6 +179,11 @@ export async function parseCommandLine(parts: ProgramParts): Promise<Invocation 
     return null;
   }
   return invocation ?? null;
+}
+
+/** A verb in the list of verbs: each takes options, which need not be said each time. */
+function subcommandTerm(verb: Command): string {
+  return `${verb.name()} ${verb.usage().replace("[options]", "").trim()}`.trim();
 }
 
 /** `--verbose=2` is `-v -v`. */

@@ -1,6 +1,15 @@
 // Changes a copied tree as a day of work would: edits, deletes, adds, renames, and sets other modes.
 
-import { appendFileSync, chmodSync, closeSync, openSync, renameSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { bytesOf, parentOf, type RawPath } from "./raw-path.ts";
 import type { TreeFacts } from "./tree-facts.ts";
 
@@ -24,7 +33,8 @@ export function changeFiles(root: RawPath, facts: TreeFacts): Changes {
     const file = bytesOf(`${root}/${path}`);
     if (kind === "edited") edit(file, sizeBytes);
     else if (kind === "deleted") unlinkSync(file);
-    else if (kind === "renamed") renameSync(file, bytesOf(`${root}/${parentOf(`/${path}`).slice(1)}/renamed by the demo ${turn}`));
+    else if (kind === "renamed")
+      renameSync(file, bytesOf(`${root}/${parentOf(`/${path}`).slice(1)}/renamed by the demo ${turn}`));
     else chmodSync(file, mode ^ 0o020);
     counts[kind]++;
   }

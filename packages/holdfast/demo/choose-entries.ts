@@ -39,16 +39,16 @@ const publicSource = (path: string, maximumMiB: number, maximumFiles: number): S
   publicOnly: true,
 });
 
-/** Small files of many kinds, and some large programs: some 150 MiB where all of them are there. */
+/** Small files of many kinds, and some large programs: some 130 MiB where all of them are there. */
 export const usualSources: readonly Source[] = [
-  publicSource("/etc", 10, 500),
-  publicSource("/usr/include", 20, 1000),
-  publicSource("/usr/share/doc", 15, 800),
-  publicSource("/usr/lib/python3", 15, 600),
-  publicSource("/usr/share/locale", 30, 300),
-  publicSource("/usr/share/perl", 10, 400),
-  publicSource("/usr/share/zoneinfo", 5, 300),
-  publicSource("/usr/bin", 80, 400),
+  publicSource("/etc", 10, 300),
+  publicSource("/usr/include", 20, 700),
+  publicSource("/usr/share/doc", 15, 500),
+  publicSource("/usr/lib/python3", 15, 400),
+  publicSource("/usr/share/locale", 30, 200),
+  publicSource("/usr/share/perl", 10, 300),
+  publicSource("/usr/share/zoneinfo", 5, 200),
+  publicSource("/usr/bin", 70, 300),
 ];
 
 export function wholeSource(path: RawPath): Source {
@@ -93,7 +93,11 @@ class Chooser {
       const shown = bytesOf(source.path).toString("utf8");
       throw new HoldfastError("usage", `${shown} does not exist`, { hint: "give paths that are there, or none" });
     }
-    const rest = { ...source, maximumBytes: this.#bytes + source.maximumBytes, maximumFiles: this.#files + source.maximumFiles };
+    const rest = {
+      ...source,
+      maximumBytes: this.#bytes + source.maximumBytes,
+      maximumFiles: this.#files + source.maximumFiles,
+    };
     const before = this.#files;
     await this.#visit({ path: source.path, status }, rest, status.dev);
     if (this.#files > before) this.#sources.push(source.path);

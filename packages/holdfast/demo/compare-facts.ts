@@ -47,7 +47,11 @@ const aspects: readonly (readonly [Exclude<Aspect, "presence">, (facts: EntryFac
 ];
 
 /** `ignored` names what cannot be expected of who restored. */
-export function compareFacts(was: TreeFacts, is: TreeFacts, ignored: (path: RawPath, aspect: Aspect) => boolean = () => false): Comparison {
+export function compareFacts(
+  was: TreeFacts,
+  is: TreeFacts,
+  ignored: (path: RawPath, aspect: Aspect) => boolean = () => false,
+): Comparison {
   const differences: Difference[] = [];
   const differ = (difference: Difference): void => {
     if (!ignored(difference.path, difference.aspect)) differences.push(difference);
@@ -79,7 +83,10 @@ function differencesOf(path: RawPath, was: EntryFacts, is: EntryFacts): Differen
 }
 
 /** Files that are new or touched since, and must be read again; with their bytes. */
-export function touchedFiles(before: TreeFacts, after: TreeFacts): { readonly files: number; readonly sizeBytes: number } {
+export function touchedFiles(
+  before: TreeFacts,
+  after: TreeFacts,
+): { readonly files: number; readonly sizeBytes: number } {
   const touched = [...after].filter(
     ([path, { type, identity }]) => type === "file" && before.get(path)?.identity !== identity,
   );

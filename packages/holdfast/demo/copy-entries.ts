@@ -1,6 +1,15 @@
 // Copies chosen entries into the demo's place, with their attributes as far as this process may set them.
 
-import { chmodSync, constants, copyFileSync, lchownSync, linkSync, mkdirSync, readlinkSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  lchownSync,
+  linkSync,
+  mkdirSync,
+  readlinkSync,
+  symlinkSync,
+} from "node:fs";
 import { currentDirectory, type SystemCalls } from "@holdfast/repository";
 import type { ChosenEntry } from "./choose-entries.ts";
 import { bytesOf, type RawPath } from "./raw-path.ts";

@@ -6,8 +6,8 @@ import type { Comparison } from "./compare-facts.ts";
 
 export interface ReportRow {
   readonly name: string;
-  /** Of a backup: bytes of the files that were read; of a restore: bytes that were written. */
-  readonly bytesRead: number;
+  /** Of a backup: bytes of the files that were read; of a restore: bytes that were written. Null: it did not say. */
+  readonly bytesRead: number | null;
   /** Null for restores. */
   readonly bytesAdded: number | null;
   readonly bytesStored: number | null;
@@ -34,7 +34,11 @@ export function reportLines(report: DemoReport): string[] {
       { title: "new", right: true, cell: ({ bytesAdded }) => amount(bytesAdded) },
       { title: "stored", right: true, cell: ({ bytesStored }) => amount(bytesStored) },
       { title: "seconds", right: true, cell: ({ seconds }) => seconds.toFixed(1) },
-      { title: "files equal", right: true, cell: ({ comparison }) => (comparison === null ? "" : equalFiles(comparison)) },
+      {
+        title: "files equal",
+        right: true,
+        cell: ({ comparison }) => (comparison === null ? "" : equalFiles(comparison)),
+      },
     ],
     report.rows,
     [],

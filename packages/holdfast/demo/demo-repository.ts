@@ -39,7 +39,8 @@ export class DemoRepository {
 
   static async create(parts: DemoRepositoryParts): Promise<DemoRepository> {
     const made = new DemoRepository(parts);
-    await using _ = await Repository.create(made.#openOptions());
+    const repository = await Repository.create(made.#openOptions());
+    await repository[Symbol.asyncDispose]();
     return made;
   }
 
@@ -87,7 +88,8 @@ export class DemoRepository {
     await using lock = await RepositoryLock.take(repository, { exclusive: false, retryForMs: 0, signal });
     const { snapshots } = await repository.loadSnapshots();
     const snapshot = snapshots.find(({ id }) => id === snapshotId);
-    if (snapshot === undefined) throw new HoldfastError("internal", `the snapshot ${snapshotId} is not in the repository`);
+    if (snapshot === undefined)
+      throw new HoldfastError("internal", `the snapshot ${snapshotId} is not in the repository`);
     const problems: HoldfastError[] = [];
     const summary = await restore(
       repository,
@@ -104,7 +106,8 @@ export class DemoRepository {
         signal: AbortSignal.any([signal, lock.signal]),
       },
       (event) => {
-        if (event.kind === "progress") show(event.bytesTotal === null ? null : event.bytesDone / Math.max(1, event.bytesTotal));
+        if (event.kind === "progress")
+          show(event.bytesTotal === null ? null : event.bytesDone / Math.max(1, event.bytesTotal));
         else if (event.kind === "error") problems.push(event.error);
       },
     );
@@ -118,9 +121,13 @@ export class DemoRepository {
     await using repository = await Repository.open(this.#openOptions());
     await using lock = await RepositoryLock.take(repository, { exclusive: true, retryForMs: 0, signal });
     await lock.settled;
-    const report = await check(repository, { readData: true, signal: AbortSignal.any([signal, lock.signal]) }, (event) => {
-      if (event.kind === "progress") show(event.phase === "data" && event.total ? event.done / event.total : null);
-    });
+    const report = await check(
+      repository,
+      { readData: true, signal: AbortSignal.any([signal, lock.signal]) },
+      (event) => {
+        if (event.kind === "progress") show(event.phase === "data" && event.total ? event.done / event.total : null);
+      },
+    );
     const [finding] = report.findings;
     if (report.verdict !== "clean") throw new HoldfastError("damaged", `the check found: ${finding?.message}`);
     return { packs: report.packs, bytesRead: report.bytesRead };

@@ -21,15 +21,15 @@ export const demo: Verb<DemoOptions> = {
   describe(command: Command): void {
     command
       .description(
-        "Back up a copy of real files of this machine, change it, back it up again, destroy it, restore it,\n" +
-          "and compare every byte and attribute; then let plain restic do the same, where it is installed.",
+        "Back up a copy of real files of this machine, change it, back it up again, destroy it, restore it, " +
+          "and compare every byte and attribute; then let plain restic restore it too, where that is installed.",
       )
       .option("--keep <folder>", "do it in this new or empty folder, and leave the repository there to play with")
       .option("-q, --quiet", "print nothing but errors")
       .option("--json", "print one JSON object at the end")
       .addHelpText(
         "after",
-        "\nWithout paths: some 150 MiB of what everybody may read in /etc and /usr. The files themselves are only read;\n" +
+        "\nWithout paths: some 130 MiB of what everybody may read in /etc and /usr. The files themselves are only read;\n" +
           "all is done on a copy in TMPDIR, /tmp or /var/tmp, and removed afterwards, also after Ctrl-C.\n\n" +
           "Examples:\n  $ ./holdfast demo\n  $ ./holdfast demo ~/documents --keep /var/tmp/demo\n",
       );

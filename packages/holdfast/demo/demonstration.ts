@@ -126,7 +126,10 @@ class Demonstration {
       (summary) => backupLines(summary, read.sizeBytes),
     );
     if (summary.files.unmodified + read.files !== filesOf(facts)) {
-      throw new HoldfastError("internal", `${read.files} files were touched, but ${summary.files.unmodified} taken as unmodified`);
+      throw new HoldfastError(
+        "internal",
+        `${read.files} files were touched, but ${summary.files.unmodified} taken as unmodified`,
+      );
     }
     const { bytesAdded, bytesStored, snapshotId } = summary;
     this.rows.push({ name, bytesRead: read.sizeBytes, bytesAdded, bytesStored, seconds, comparison: null });
@@ -200,7 +203,7 @@ class Demonstration {
     const comparison = await this.#compare(taken, target, restic);
     this.rows.push({
       name: "restored by restic",
-      bytesRead: sizeOf(taken.facts),
+      bytesRead: null,
       bytesAdded: null,
       bytesStored: null,
       seconds,
@@ -223,7 +226,10 @@ class Demonstration {
               `all ${entries} entries equal, among them ${formatCount(files, "file")}: content,`,
               "mode, owner, times, links, attributes",
             ]
-          : [`${differences.length} DIFFERENCES; ${filesEqual} of ${files} files are equal`, ...differenceLines(differences)],
+          : [
+              `${differences.length} DIFFERENCES; ${filesEqual} of ${files} files are equal`,
+              ...differenceLines(differences),
+            ],
     );
     this.differences += result.differences.length;
     return result;

@@ -23,7 +23,7 @@ export interface Peculiarities {
   readonly notPossible: readonly string[];
 }
 
-const sparseBytes = 64 * 1024 * 1024;
+const sparseBytes = 16 * 1024 * 1024;
 const fifoType = 0o010000;
 
 /** Names that go wrong in scripts. Raw bytes. */
@@ -99,7 +99,11 @@ class Maker {
   }
 
   times(): void {
-    const times = { "to the nanosecond": 1_600_000_000_123_456_789n, "before 1970": -86_400_000_000_001n, "in 2100": 4_102_444_800_000_000_001n };
+    const times = {
+      "to the nanosecond": 1_600_000_000_123_456_789n,
+      "before 1970": -86_400_000_000_001n,
+      "in 2100": 4_102_444_800_000_000_001n,
+    };
     for (const [name, mtimeNs] of Object.entries(times)) {
       const path = this.#write(name, `modified ${name}\n`);
       this.#calls.utimensat(currentDirectory, bytesOf(path), mtimeNs, mtimeNs);

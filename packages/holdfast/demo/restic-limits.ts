@@ -5,12 +5,20 @@ import type { RawPath } from "./raw-path.ts";
 import type { ResticProgram } from "./restic-program.ts";
 import type { TreeFacts } from "./tree-facts.ts";
 
-/** Before 0.16 restic knew no link targets but those of UTF-8 (its issue 3311). */
+/** Before 0.16: link targets that are not UTF-8 (its issue 3311), extended attributes of links (4375). */
 export function missedByOldRestic(
   restic: Pick<ResticProgram, "isAtLeast">,
   facts: TreeFacts,
 ): (path: RawPath, aspect: Aspect) => boolean {
   if (restic.isAtLeast(0, 16)) return () => false;
-  const isUtf8 = (raw: string): boolean => Buffer.from(Buffer.from(raw, "latin1").toString("utf8")).toString("latin1") === raw;
-  return (path, aspect) => aspect === "link target" && !isUtf8(facts.get(path)?.linkTarget ?? "");
+  return (path, aspect) => {
+    const link = facts.get(path);
+    if (link?.type !== "symlink") return false;
+    return aspect === "extended attributes" || (aspect === "link target" && !isUtf8(link.linkTarget));
+  };
+}
+
+function isUtf8(raw: string): boolean {
+  const bytes = Buffer.from(raw, "latin1");
+  return Buffer.from(bytes.toString("utf8")).equals(bytes);
 }

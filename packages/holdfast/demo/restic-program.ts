@@ -65,12 +65,18 @@ export class ResticProgram {
     const inherited = Object.entries(environment).filter(([name]) => !name.startsWith("RESTIC_"));
     const env = Object.fromEntries(inherited);
     try {
-      const { stdout } = await runFile(this.#program, [...common, ...words], { env, signal, maxBuffer: maximumOutputBytes });
+      const { stdout } = await runFile(this.#program, [...common, ...words], {
+        env,
+        signal,
+        maxBuffer: maximumOutputBytes,
+      });
       return stdout;
     } catch (error) {
       signal.throwIfAborted();
       const said = (error as { stderr?: string }).stderr?.trim().split("\n").at(-1);
-      throw new HoldfastError("target", `restic ${words[0]} failed: ${said ?? (error as Error).message}`, { cause: error });
+      throw new HoldfastError("target", `restic ${words[0]} failed: ${said ?? (error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 }

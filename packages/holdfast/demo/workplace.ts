@@ -58,9 +58,13 @@ export class Workplace implements Disposable {
     const free = freeBytes(this.directory);
     if (free >= needed) return;
     const inMiB = (bytes: number): string => `${Math.ceil(bytes / 1024 ** 2)} MiB`;
-    throw new HoldfastError("no-space", `the demo needs ${inMiB(needed)} in ${this.directory}; ${inMiB(free)} are free`, {
-      hint: "give a smaller path, or set TMPDIR to a directory with more space",
-    });
+    throw new HoldfastError(
+      "no-space",
+      `the demo needs ${inMiB(needed)} in ${this.directory}; ${inMiB(free)} are free`,
+      {
+        hint: "give a smaller path, or set TMPDIR to a directory with more space",
+      },
+    );
   }
 
   [Symbol.dispose](): void {

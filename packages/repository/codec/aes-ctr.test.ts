@@ -1,3 +1,4 @@
+// AES-CTR by both routes, against Node's own cipher.
 import assert from "node:assert/strict";
 import { createCipheriv, randomBytes } from "node:crypto";
 import { test } from "node:test";

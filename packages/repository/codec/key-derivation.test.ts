@@ -1,3 +1,4 @@
+// The derivation of keys from passwords, and the limits on what a key file may ask for.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasCode } from "../errors.ts";

@@ -1,3 +1,4 @@
+// Sealing and opening: round trips, known bytes, and every kind of tampering.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+// Compression by both routes: round trips, equal frames, and damaged ones.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";

@@ -1,3 +1,4 @@
+// Modes of Unix and of Go, there and back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { goModeOfUnixMode, nodeTypeOfUnixMode, permissionsOfGoMode, unixModeOfGoMode } from "./file-mode.ts";

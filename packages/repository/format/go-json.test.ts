@@ -1,3 +1,4 @@
+// Strings and names as Go writes them in JSON.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+// Times as Go writes them, in several zones.
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import fc from "fast-check";

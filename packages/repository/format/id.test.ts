@@ -1,3 +1,4 @@
+// Ids and their shortest unique beginnings.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasCode } from "../errors.ts";

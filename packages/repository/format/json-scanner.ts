@@ -13,7 +13,7 @@ const maximumDepth = 64;
 const maximumUint64 = 0xffff_ffff_ffff_ffffn;
 
 const hexValues = new Int8Array(256).fill(-1);
-for (const [value, digit] of [..."0123456789abcdef"].entries()) {
+for (const [value, digit] of "0123456789abcdef".split("").entries()) {
   hexValues[digit.charCodeAt(0)] = value;
 }
 

@@ -1,3 +1,4 @@
+// Headers of packs, there and back, and damaged ones.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

@@ -1,11 +1,12 @@
 // The worker threads of a check, as the main thread sees them.
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { MasterKey } from "../codec/seal.ts";
 import { HoldfastError } from "../errors.ts";
+import type { ReadyMessage } from "../threads/worker-threads.ts";
+import { WorkerThreads } from "../threads/worker-threads.ts";
 import type { CheckAnswer, CheckTask } from "./check-worker.ts";
 
-/** A thread's young objects; small, because its bulk lies outside of the heap. */
-const heapLimits = { maxYoungGenerationSizeMb: 4 };
+const workerScript = new URL("./check-worker.ts", import.meta.url);
 
 interface Thread {
   readonly worker: Worker;
@@ -13,11 +14,13 @@ interface Thread {
 }
 
 export class CheckPool implements AsyncDisposable {
+  readonly #workers: WorkerThreads;
   readonly #threads: Thread[];
   #failure: HoldfastError | null = null;
 
   constructor(key: MasterKey, workers: number) {
-    this.#threads = Array.from({ length: workers }, () => this.#start(key));
+    this.#workers = new WorkerThreads(workerScript, workers, key);
+    this.#threads = this.#workers.workers.map((worker) => this.#listen(worker));
   }
 
   get workers(): number {
@@ -42,7 +45,7 @@ export class CheckPool implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#fail(new HoldfastError("interrupted", "the check ended"));
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    await this.#workers[Symbol.asyncDispose]();
   }
 
   #fail(error: HoldfastError): void {
@@ -50,13 +53,11 @@ export class CheckPool implements AsyncDisposable {
     for (const { waiting } of this.#threads) for (const { reject } of waiting.splice(0)) reject(error);
   }
 
-  #start(key: MasterKey): Thread {
-    const worker = new Worker(new URL("./check-worker.ts", import.meta.url), {
-      workerData: key,
-      resourceLimits: heapLimits,
-    });
+  #listen(worker: Worker): Thread {
     const thread: Thread = { worker, waiting: [] };
-    worker.on("message", (answer: CheckAnswer) => thread.waiting.shift()?.resolve(answer));
+    worker.on("message", (message: CheckAnswer | ReadyMessage) => {
+      if (message.kind !== "ready") thread.waiting.shift()?.resolve(message);
+    });
     worker.on("error", (error) =>
       this.#fail(new HoldfastError("internal", `a worker thread failed: ${error.message}`, { cause: error })),
     );

@@ -54,3 +54,5 @@ port.on("message", (task: CheckTask) => {
   task.bytes.buffer.transfer(0);
   port.postMessage(answer);
 });
+
+port.postMessage({ kind: "ready" });

@@ -9,6 +9,7 @@ import { byteString } from "../filesystem/path.ts";
 import type { Repository } from "../store/repository.ts";
 import { differs, removeQuietly, setSize, temporaryName } from "./file-writer.ts";
 import type { WriteOptions } from "./file-writer.ts";
+import { batchDirectories } from "./descriptor-limit.ts";
 import { packTargets } from "./pack-targets.ts";
 import { setMetadata, setMetadataOf } from "./restore-metadata.ts";
 import type { MetadataResult } from "./restore-metadata.ts";
@@ -43,6 +44,7 @@ export class ContentRestorer {
   readonly #report: RestoreReport;
   readonly #options: ContentOptions;
   readonly #slots: Slots;
+  readonly #batchDirectories = batchDirectories();
   readonly #openFiles = new Set<RestoredFile>();
   #batch: RestoreBatch;
   /** The batch that reads and the one before it, whose last ranges are still being written. */
@@ -66,7 +68,7 @@ export class ContentRestorer {
     this.#report = report;
     this.#options = options;
     this.#slots = new Slots(pool.workers * 2 + rangesAhead);
-    this.#batch = new RestoreBatch(index);
+    this.#batch = new RestoreBatch(index, this.#batchDirectories);
   }
 
   /** Takes a file with content; waits while too much is under way. */
@@ -105,7 +107,7 @@ export class ContentRestorer {
     await this.#dispatching;
     this.#throwIfFailed();
     const batch = this.#batch;
-    this.#batch = new RestoreBatch(this.#index);
+    this.#batch = new RestoreBatch(this.#index, this.#batchDirectories);
     // A failure is met by whoever waits next.
     this.#dispatching = this.#dispatch(batch).catch((error: unknown) => this.fail(error));
   }
@@ -172,7 +174,7 @@ export class ContentRestorer {
       this.#openFiles.add(file);
       const { entry } = file.open;
       if (this.#options.sparse) setSize(entry, file.sizeBytes);
-      else preallocate(this.#calls, entry.fd, BigInt(file.sizeBytes), entry.path);
+      else if (this.#reservesSpace(file.sizeBytes)) preallocate(this.#calls, entry.fd, BigInt(file.sizeBytes), entry.path);
     } catch (error) {
       this.#failed(file, error);
     }

@@ -6,10 +6,8 @@ import { displayPath } from "../filesystem/system-error.ts";
 import type { BlobLengths, RestoredFile } from "./restored-file.ts";
 
 /** What a batch holds at most: bounds memory, while a pack is still mostly read once. */
-const batchFiles = 8192;
+const batchFiles = 4096;
 const batchBlobs = 16_384;
-/** Each open directory and each file of several blobs holds a descriptor until its batch is through. */
-const batchDirectories = 192;
 const batchParts = 64;
 
 /** One range fills this much, unless a single blob is larger, and serves so many places at most. */
@@ -79,17 +77,20 @@ export class RestoreBatch {
   readonly pieces: FilePiece[] = [];
   readonly #index: BlobIndex;
   readonly #directories = new Set<unknown>();
+  readonly #maximumDirectories: number;
   #blobs = 0;
   #parts = 0;
 
-  constructor(index: BlobIndex) {
+  /** Each open directory and each file of several blobs holds a descriptor until its batch is through. */
+  constructor(index: BlobIndex, maximumDirectories: number) {
     this.#index = index;
+    this.#maximumDirectories = maximumDirectories;
   }
 
   /** How many blobs still fit. */
   get room(): number {
     const isFull =
-      this.pieces.length >= batchFiles || this.#directories.size >= batchDirectories || this.#parts >= batchParts;
+      this.pieces.length >= batchFiles || this.#directories.size >= this.#maximumDirectories || this.#parts >= batchParts;
     return isFull ? 0 : batchBlobs - this.#blobs;
   }
 

@@ -49,8 +49,8 @@ describe("REST storage", () => {
     closing.push(() => server.close());
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   };
-  const misbehave = (handler: RequestListener): Promise<string> => {
-    const server = createServer(handler);
+  const misbehave = (handler: (...call: Parameters<RequestListener>) => unknown): Promise<string> => {
+    const server = createServer((request, response) => void handler(request, response));
     closing.push(() => server.closeAllConnections());
     return listen(server);
   };

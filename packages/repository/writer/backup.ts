@@ -12,7 +12,9 @@ import { saveSnapshot } from "./snapshot-saver.ts";
 import { TreeArchiver } from "./tree-archiver.ts";
 import { TreeSaver } from "./tree-saver.ts";
 import { WorkerPool } from "./worker-pool.ts";
-import { WorkerThreads } from "./worker-threads.ts";
+import { WorkerThreads } from "../threads/worker-threads.ts";
+
+const workerScript = new URL("./worker.ts", import.meta.url);
 
 type Captured = Omit<BackupSummary, "snapshotId" | "durationMs">;
 
@@ -46,7 +48,7 @@ async function capture(
   listener: (event: BackupEvent) => void,
 ): Promise<Captured> {
   // The threads start while the index is read.
-  await using threads = new WorkerThreads(request.workers ?? availableParallelism());
+  await using threads = new WorkerThreads(workerScript, request.workers ?? availableParallelism());
   const index = await repository.loadIndex();
   const packs = new PackStore(repository, index, request);
   await using pool = new WorkerPool(repository, index, packs, threads, request);

@@ -235,7 +235,7 @@ export class DirectoryScanner {
         continue;
       }
       if (saved.changed) this.#problem(file.path, "changed", new HoldfastError("source", "changed while it was read"));
-      this.#fragment.add({ ...node, size: BigInt(saved.sizeBytes), content: saved.ids as string[] });
+      this.#fragment.add({ ...node, size: BigInt(saved.sizeBytes), content: saved.ids });
       this.#count(visit.counts, saved.sizeBytes, known ? "filesUnmodified" : before ? "filesChanged" : "filesNew");
       if (!known) budget.files--;
       if (!known) budget.bytes -= saved.sizeBytes;

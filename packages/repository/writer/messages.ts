@@ -4,6 +4,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { TreeNode } from "../format/node.ts";
 import type { SharedBlobIndex } from "../index/blob-index.ts";
 import type { Region } from "../kernel/arena.ts";
+import type { ReadyMessage } from "../threads/worker-threads.ts";
 import type { SelectionRules } from "../selection/selection-rules.ts";
 import type { SharedPackSlots } from "./pack-slots.ts";
 
@@ -131,6 +132,7 @@ export interface ContentSegment {
 }
 
 export type FromWorker =
+  | ReadyMessage
   | {
       readonly kind: "answer";
       readonly answer: Answer;

@@ -12,7 +12,7 @@ import type { Answer, FromWorker, Task, WorkerSetup } from "./messages.ts";
 import { packBufferBytes, PackSlots } from "./pack-slots.ts";
 import type { PackStore } from "./pack-store.ts";
 import { SharedProgress } from "./progress.ts";
-import type { WorkerThreads } from "./worker-threads.ts";
+import type { WorkerThreads } from "../threads/worker-threads.ts";
 
 /** Holds the largest chunk; a file that is smaller is read in one go. */
 export const windowBytes = 8 * 1024 * 1024;
@@ -156,6 +156,8 @@ export class WorkerPool implements AsyncDisposable {
 
   #receive(thread: Thread, message: FromWorker): void {
     switch (message.kind) {
+      case "ready":
+        return;
       case "answer":
         this.totals.blobs += message.totals.blobs;
         this.totals.plainBytes += message.totals.plainBytes;

@@ -190,3 +190,5 @@ port.on("message", (message: WorkerSetup | Task) => {
     post({ kind: "failure", code: known.code, message: known.message, hint: known.hint });
   }
 });
+
+post({ kind: "ready" });

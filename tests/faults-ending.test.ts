@@ -1,0 +1,86 @@
+// Runs that are told to end: signals, readers that go away, a cache that is deleted while it is used.
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expectStatus } from "./support/programs.ts";
+import type { Running } from "./support/programs.ts";
+import { makeOrdinaryTree, noise } from "./support/sample-tree.ts";
+import { assertSameTree } from "./support/tree-facts.ts";
+import { Workplace } from "./support/workplace.ts";
+
+describe("a run that is told to end", () => {
+  const place = new Workplace("ending");
+  const source = place.at("source");
+  before(() => {
+    makeOrdinaryTree(source);
+    place.write("source/large", noise("ending", 60_000_000));
+    place.init();
+  });
+  after(() => place[Symbol.dispose]());
+
+  /** The run holds its lock: it has begun its work. */
+  async function locked(running: Running): Promise<void> {
+    for (let turn = 0; place.storeFiles("locks").length === 0; turn++) {
+      assert.ok(turn < 1000 && running.child.exitCode === null, "it takes its lock");
+      await sleep(10);
+    }
+  }
+
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    it(`by ${signal}, ends a backup with 130, without a snapshot, and gives its lock back`, async () => {
+      const running = place.start(["backup", "--force", "source"]);
+      await locked(running);
+      await sleep(100);
+      running.kill(signal);
+      const outcome = expectStatus(await running.ended(), 130);
+      assert.match(outcome.stderr, new RegExp(`interrupted by ${signal}`));
+      assert.ok(outcome.seconds < 10);
+      assert.equal(place.storeFiles("locks").length, 0);
+      assert.deepEqual(place.snapshots(), []);
+    });
+  }
+
+  it("by SIGINT, ends a restore with 130, and gives its lock back", async () => {
+    place.backup("source");
+    const running = place.start(["restore", "latest", "--target", place.at("interrupted")]);
+    await locked(running);
+    running.kill("SIGINT");
+    expectStatus(await running.ended(), 130);
+    assert.equal(place.storeFiles("locks").length, 0);
+    place.done("restore", "latest", "--target", place.at("interrupted"));
+    assertSameTree(place.at("interrupted", "source"), source);
+  });
+
+  it("because nobody reads its output any more, ends without a word and gives its lock back", async () => {
+    for (const words of [["dump", "latest", "/source/large"], ["ls", "-l", "latest"]]) {
+      const running = place.start(words);
+      running.child.stdout?.once("data", () => running.child.stdout?.destroy());
+      if (words[0] === "ls") running.child.stdout?.destroy();
+      const outcome = await running.ended(20_000);
+      assert.equal(outcome.status, 1);
+      assert.equal(outcome.stderr, "");
+      assert.equal(place.storeFiles("locks").length, 0);
+    }
+  });
+
+  it("finishes though its cache is deleted while it works", async () => {
+    const running = place.start(["backup", "--force", "source"]);
+    await locked(running);
+    let deletions = 0;
+    while (running.child.exitCode === null && deletions < 2000) {
+      rmSync(place.cacheDirectory, { recursive: true, force: true, maxRetries: 3 });
+      deletions++;
+      await sleep(3);
+    }
+    expectStatus(await running.ended(), 0);
+    const restore = place.start(["restore", "latest", "--target", place.at("restored")]);
+    while (restore.child.exitCode === null) {
+      rmSync(place.cacheDirectory, { recursive: true, force: true, maxRetries: 3 });
+      await sleep(3);
+    }
+    expectStatus(await restore.ended(), 0);
+    assertSameTree(place.at("restored", "source"), source);
+    assert.notEqual(place.check("--read-data").verdict, "damaged");
+  });
+});
