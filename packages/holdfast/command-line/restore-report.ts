@@ -91,8 +91,12 @@ export function restoreSummaryJson(summary: RestoreSummary, dryRun: boolean): ob
 export function restoreSummaryLines(summary: RestoreSummary, dryRun: boolean): string[] {
   const { written, left } = totals(summary);
   const verb = dryRun ? "would restore" : "restored";
+  const what = `${formatCount(written, "entry", "entries")} (${formatBytes(summary.bytesRestored)})`;
   const lines = [
-    `${verb} ${formatCount(written, "entry", "entries")} (${formatBytes(summary.bytesRestored)}) in ${formatDuration(summary.durationMs)}`,
+    // A line that begins with "restored" is for a restore that is whole.
+    summary.errors > 0
+      ? `INCOMPLETE: ${summary.errors} could not be restored whole; ${what} were, in ${formatDuration(summary.durationMs)}`
+      : `${verb} ${what} in ${formatDuration(summary.durationMs)}`,
   ];
   if (left > 0)
     lines.push(

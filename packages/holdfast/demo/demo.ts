@@ -39,7 +39,7 @@ export const demo: Verb<DemoOptions> = {
     const { output, signal, environment } = context;
     const sources = words.length === 0 ? usualSources : words.map((word) => wholeSource(absolute(context, word)));
     const keep = options.keep === undefined ? undefined : resolve(options.keep);
-    using place = Workplace.create(keep, environment);
+    await using place = Workplace.create(keep, environment);
     output.note("A backup, a loss and a restore, on a copy of files of this machine.");
     output.note("");
     try {

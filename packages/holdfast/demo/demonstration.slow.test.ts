@@ -44,7 +44,7 @@ async function run(restored: (tree: RawPath) => void, signal = new AbortControll
   const stdout = new PassThrough();
   const stream = stdout as unknown as NodeJS.WriteStream;
   const output = new Output({ stdout: stream, stderr: stream }, { json: false, verbosity: 1, environment: {} });
-  using place = Workplace.create(undefined, { TMPDIR: base });
+  await using place = Workplace.create(undefined, { TMPDIR: base });
   const report = await demonstrate({
     place,
     sources: [wholeSource(rawPath(source))],

@@ -144,7 +144,7 @@ class Demonstration {
     const { files } = this.#parts.place;
     await this.#narrator.step(
       "destroy",
-      () => removeTree(files),
+      () => removeTree(files, this.#parts.signal),
       (removed) => [`the copy is gone: ${formatCount(removed, "entry", "entries")} removed`],
     );
   }
@@ -161,7 +161,7 @@ class Demonstration {
     const { bytesRestored } = result;
     this.rows.push({ name, bytesRead: bytesRestored, bytesAdded: null, bytesStored: null, seconds, comparison });
     // The latest stays for those who keep the place.
-    if (name !== "latest restored") removeTree(target);
+    if (name !== "latest restored") await removeTree(target, this.#parts.signal);
   }
 
   async check(repository: DemoRepository): Promise<void> {
@@ -202,14 +202,14 @@ class Demonstration {
     // With its paths, as restic has always restored.
     const comparison = await this.#compare(taken, target, restic);
     this.rows.push({
-      name: "restored by restic",
+      name: "restic restored",
       bytesRead: null,
       bytesAdded: null,
       bytesStored: null,
       seconds,
       comparison,
     });
-    removeTree(target);
+    await removeTree(target, signal);
     return restic.version;
   }
 

@@ -10,7 +10,7 @@ import { removeTree } from "./remove-tree.ts";
 const usualPlaces = ["/tmp", "/var/tmp"];
 const spareBytes = 64 * 1024 * 1024;
 
-export class Workplace implements Disposable {
+export class Workplace implements AsyncDisposable {
   readonly directory: string;
   readonly #isKept: boolean;
 
@@ -67,8 +67,8 @@ export class Workplace implements Disposable {
     );
   }
 
-  [Symbol.dispose](): void {
-    if (!this.#isKept) removeTree(rawPath(this.directory));
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isKept) await removeTree(rawPath(this.directory));
   }
 }
 

@@ -1,11 +1,13 @@
 // Brings the content of batches of files back: compares what is there, reads ranges of packs, and has workers write them.
+import fs from "node:fs";
 import { hasCode, HoldfastError } from "../errors.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
+import type { OpenEntry } from "../filesystem/open-entry.ts";
 import { RestoreTools } from "../filesystem/open-entry.ts";
 import { DirectoryHandle } from "../filesystem/create.ts";
 import { preallocate } from "../filesystem/sparse.ts";
 import type { SystemCalls } from "../filesystem/system-calls.ts";
-import { byteString } from "../filesystem/path.ts";
+import { byteString, bytesOf } from "../filesystem/path.ts";
 import type { Repository } from "../store/repository.ts";
 import { differs, removeQuietly, setSize, temporaryName } from "./file-writer.ts";
 import type { WriteOptions } from "./file-writer.ts";
@@ -24,6 +26,8 @@ import type { RestoredFile } from "./restored-file.ts";
 import { Slots } from "./slots.ts";
 import { TargetWriter } from "./target-writer.ts";
 
+/** TMPFS_MAGIC in statfs(2). */
+const tmpfsMagic = 0x0102_1994;
 /** So much of a file is compared by one task. */
 const comparedBlobs = 256;
 /** Ranges on their way beyond those the workers hold. */
@@ -44,6 +48,8 @@ export class ContentRestorer {
   readonly #report: RestoreReport;
   readonly #options: ContentOptions;
   readonly #slots: Slots;
+  /** Whether the target is; null until the first file of several blobs. */
+  #isInMemory: boolean | null = null;
   readonly #batchDirectories = batchDirectories();
   readonly #openFiles = new Set<RestoredFile>();
   #batch: RestoreBatch;
@@ -71,9 +77,16 @@ export class ContentRestorer {
     this.#batch = new RestoreBatch(index, this.#batchDirectories);
   }
 
-  /** Takes a file with content; waits while too much is under way. */
-  async add(file: RestoredFile): Promise<void> {
+  /** Takes a file with content; null when it is taken at once, a promise while too much is under way. */
+  add(file: RestoredFile): Promise<void> | null {
     file.directory.retain();
+    const count = file.lengths.length;
+    if (this.#batch.room < count) return this.#addPieces(file);
+    this.#batch.add({ file, first: 0, count, offset: 0 });
+    return null;
+  }
+
+  async #addPieces(file: RestoredFile): Promise<void> {
     let offset = 0;
     for (let first = 0; first < file.lengths.length && !file.isSettled;) {
       if (this.#batch.room === 0) await this.#nextBatch();
@@ -140,9 +153,9 @@ export class ContentRestorer {
     const candidates = batch.pieces.filter(({ file, first }) => file.compares && first === 0 && !file.isSettled);
     await Promise.all(
       candidates.map(async ({ file }) => {
-        if (!(await this.#holds(file, file.name, 0, file.lengths.length, 0))) return;
+        if (!(await this.#holds(file, bytesOf(file.name), 0, file.lengths.length, 0))) return;
         const { directory, name, metadata } = file;
-        if (!this.#options.dryRun) this.#metadata(file, setMetadataOf(directory.handle!, name, metadata, false));
+        if (!this.#options.dryRun) this.#metadata(file, setMetadataOf(directory.handle!, bytesOf(name), metadata, false));
         this.#report.item("unchanged", "file", file.path, file.sizeBytes);
         this.#end(file);
       }),
@@ -158,7 +171,7 @@ export class ContentRestorer {
       const end = Math.min(first + count, at + comparedBlobs);
       const run = {
         offset: start,
-        ids: new Uint8Array(file.ids.subarray(at * 32, end * 32)),
+        ids: file.idBytes(at, end),
         lengths: Uint32Array.from(file.lengths.slice(at, end)),
       };
       tasks.push(this.#pool.run({ kind: "compare", directory: { fd, path }, name: byteString(name), run }));
@@ -174,7 +187,8 @@ export class ContentRestorer {
       this.#openFiles.add(file);
       const { entry } = file.open;
       if (this.#options.sparse) setSize(entry, file.sizeBytes);
-      else if (this.#reservesSpace(file.sizeBytes)) preallocate(this.#calls, entry.fd, BigInt(file.sizeBytes), entry.path);
+      else if (!(this.#isInMemory ??= isInMemory(entry)))
+        preallocate(this.#calls, entry.fd, BigInt(file.sizeBytes), entry.path);
     } catch (error) {
       this.#failed(file, error);
     }
@@ -185,17 +199,20 @@ export class ContentRestorer {
     const bytes = await this.#read(range);
     this.#throwIfFailed();
     // A file that failed meanwhile gets nothing more.
-    const blobs = range.blobs.map((blob) => ({ ...blob, targets: blob.targets.filter(({ file }) => !file.failure) }));
+    const hasFailures = range.blobs.some(({ targets }) => targets.some(({ file }) => file.failure));
+    const blobs = hasFailures
+      ? range.blobs.map((blob) => ({ ...blob, targets: blob.targets.filter(({ file }) => !file.failure) }))
+      : range.blobs;
     if (!bytes) {
       for (const blob of blobs) await this.#recover(blob);
       return;
     }
     const words = new Uint32Array(blobs.length * blobWords);
-    const ids = new Uint8Array(blobs.length * 32);
+    const ids = Buffer.alloc(blobs.length * 32);
     for (const [i, { offset, lengthBytes, plainLength, targets }] of blobs.entries()) {
       words.set([offset - range.offset, lengthBytes, plainLength, targets.length], i * blobWords);
       const { file, blob } = range.blobs[i]!.targets[0]!;
-      ids.set(file.ids.subarray(blob * 32, (blob + 1) * 32), i * 32);
+      ids.write(file.blobId(blob), i * 32, "hex");
     }
     const targets = blobs.flatMap((blob) => blob.targets);
     const whole = ownMemory(bytes);
@@ -283,7 +300,7 @@ export class ContentRestorer {
       try {
         this.#metadata(file, setMetadata(entry, file.metadata));
         entry.close();
-        directory.rename(name, directory, file.name);
+        directory.rename(name, directory, bytesOf(file.name));
         this.#openFiles.delete(file);
         file.open = null;
       } catch (error) {
@@ -340,6 +357,11 @@ export class ContentRestorer {
     if (this.#failure !== null) throw this.#failure;
     this.#pool.throwIfFailed();
   }
+}
+
+/** A file system in memory fills space that is reserved with zeros, which is as much work as writing it. */
+function isInMemory({ fd }: OpenEntry): boolean {
+  return fs.statfsSync(`/proc/self/fd/${fd}`).type === tmpfsMagic;
 }
 
 /** The bytes in memory of their own, which can be handed to another thread. */

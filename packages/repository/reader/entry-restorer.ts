@@ -3,7 +3,7 @@ import { HoldfastError } from "../errors.ts";
 import type { DirectoryHandle } from "../filesystem/create.ts";
 import { displayPath } from "../filesystem/system-error.ts";
 import type { FileStatus } from "../filesystem/status-area.ts";
-import { byteString, joinPath } from "../filesystem/path.ts";
+import { byteString, bytesOf, joinPath } from "../filesystem/path.ts";
 import { unixModeOfGoMode } from "../format/file-mode.ts";
 import type { TreeNode } from "../format/node.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
@@ -75,19 +75,20 @@ export class EntryRestorer {
     return this.#choose(path, true).enter;
   }
 
-  async take(step: WalkStep): Promise<void> {
+  /** Null when it is done; else the next step comes when the promise is fulfilled. */
+  take(step: WalkStep): Promise<void> | null {
     switch (step.kind) {
       case "enter":
         this.#enter(step.path, step.node);
-        return;
+        return null;
       case "entry":
-        await this.#entry(step.path, step.node);
-        return;
+        return this.#entry(step.path, step.node);
       case "leave": {
         const left = this.#current;
         left.names = step.names;
         this.#current = left.parent ?? left;
         left.release();
+        return null;
       }
     }
   }
@@ -152,50 +153,60 @@ export class EntryRestorer {
     if (there || !dryRun) directory.handle = parent.openDirectory(name, { create: !there });
   }
 
-  async #entry(path: Buffer, node: TreeNode): Promise<void> {
+  #entry(path: Buffer, node: TreeNode): Promise<void> | null {
     if (node.type === "socket") {
       this.#report.socket();
-      return;
+      return null;
     }
-    if (!this.#choose(path, false).selected) return;
+    if (!this.#choose(path, false).selected) return null;
     const directory = this.#current;
     if (!this.#ensure(directory)) {
       this.#report.missing();
-      return;
+      return null;
     }
     try {
-      if (node.type === "file") await this.#file(directory, path, node);
-      else this.#other(directory, path, node);
+      if (node.type === "file") {
+        const waiting = this.#file(directory, path, node);
+        return waiting && waiting.catch((error: unknown) => this.#failed(path, error));
+      }
+      this.#other(directory, path, node);
     } catch (error) {
       this.#failed(path, error);
     }
+    return null;
   }
 
-  async #file(directory: RestoreDirectory, path: Buffer, node: TreeNode): Promise<void> {
+  #file(directory: RestoreDirectory, path: Buffer, node: TreeNode): Promise<void> | null {
     const name = Buffer.from(node.name);
     const joined = this.#links.join(node, { directory, name });
     const there = this.#status(directory, name);
     if (joined && !joined.isFirst) {
       this.#report.found(0);
-      if (this.#isSkipped(node, there, path, 0)) return;
+      if (this.#isSkipped(node, there, path, 0)) return null;
       joined.group.add(
         { directory, name },
         (place) => this.#link(joined.group, place),
         (place) => this.#linkFailed(place),
       );
-      return;
+      return null;
     }
     const links = joined?.group ?? null;
+    const failed = (error: unknown): never => {
+      if (links) this.#settleLinks(links, false);
+      throw error;
+    };
     try {
       const file = this.#newFile(directory, name, path, node, there, links);
       if (!file) {
         if (links) this.#settleLinks(links, true);
-      } else if (file.lengths.length > 0) await this.#content.add(file);
-      else this.#emptyFile(file);
+      } else if (file.lengths.length > 0) {
+        const waiting = this.#content.add(file);
+        return waiting && waiting.catch(failed);
+      } else this.#emptyFile(file);
     } catch (error) {
-      if (links) this.#settleLinks(links, false);
-      throw error;
+      failed(error);
     }
+    return null;
   }
 
   /** Null when the rules leave what is there, or nothing but its metadata is to be set. */
@@ -224,13 +235,14 @@ export class EntryRestorer {
     }
     if (there && isDirectory(there)) this.#clear(directory, name);
     const replaces = there !== null;
-    return new RestoredFile({ directory, name, metadata, ...content, replaces, compares: hasSize, links });
+    return new RestoredFile({ directory, name: byteString(name), metadata, ...content, replaces, compares: hasSize, links });
   }
 
   #emptyFile(file: RestoredFile): void {
     const { directory, path, links, replaces } = file;
     if (!this.#request.dryRun) {
-      this.#metadata(path, writeWhole(directory.handle!, file, empty, this.#request));
+      const whole = { name: bytesOf(file.name), replaces, metadata: file.metadata };
+      this.#metadata(path, writeWhole(directory.handle!, whole, empty, this.#request));
       if (this.#request.verify) this.#report.verified();
     }
     this.#report.item(replaces ? "updated" : "restored", "file", path, 0);

@@ -3,10 +3,10 @@ import { hash, randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { HoldfastError } from "../errors.ts";
 import type { DirectoryHandle } from "../filesystem/create.ts";
-import type { OpenEntry } from "../filesystem/open-entry.ts";
+import type { OpenEntry, RestoreTools } from "../filesystem/open-entry.ts";
 import { displayPath, errorNumber, systemError } from "../filesystem/system-error.ts";
-import type { Metadata, MetadataResult } from "./restore-metadata.ts";
-import { setMetadata } from "./restore-metadata.ts";
+import type { InitialMetadata, Metadata, MetadataResult } from "./restore-metadata.ts";
+import { initialMetadata, setMetadata } from "./restore-metadata.ts";
 
 const { O_NOATIME, O_RDONLY } = fs.constants;
 /** Holes come in blocks of the file system; smaller runs of zeros are written. */
@@ -30,6 +30,21 @@ export interface WholeFile {
   readonly metadata: Metadata;
 }
 
+/** Learns from the first file in a directory what the others there have when they are made. */
+export class NewFiles {
+  readonly #tools: RestoreTools;
+  #initial: InitialMetadata | null | undefined;
+
+  constructor(tools: RestoreTools) {
+    this.#tools = tools;
+  }
+
+  initial(entry: OpenEntry): InitialMetadata | null {
+    if (this.#initial === undefined) this.#initial = initialMetadata(entry, this.#tools);
+    return this.#initial;
+  }
+}
+
 export interface WriteOptions {
   readonly sparse: boolean;
   readonly verify: boolean;
@@ -49,6 +64,7 @@ export function writeWhole(
   file: WholeFile,
   content: Buffer,
   options: WriteOptions,
+  newFiles: NewFiles | null = null,
 ): MetadataResult {
   const name = file.replaces ? temporaryName() : file.name;
   const entry = directory.createFile(name);
@@ -57,7 +73,7 @@ export function writeWhole(
     try {
       if (options.sparse) setSize(entry, content.length);
       writeContent(entry, content, 0, options.sparse);
-      result = setMetadata(entry, file.metadata);
+      result = setMetadata(entry, file.metadata, newFiles && newFiles.initial(entry));
     } finally {
       entry.close();
     }

@@ -1,5 +1,4 @@
 // Packs the targets of a task for its way to a worker.
-import { byteString } from "../filesystem/path.ts";
 import type { RestoreDirectory } from "./restore-directory.ts";
 import type { SharedDirectory, TargetList } from "./restore-messages.ts";
 import { partTarget, replacingTarget, targetNumbers, wholeTarget } from "./restore-messages.ts";
@@ -21,10 +20,17 @@ export function packTargets(targets: readonly BlobTarget[]): TargetList {
       number = directories.push({ fd, path }) - 1;
       numberOf.set(directory, number);
     }
-    names.push(byteString(file.name));
+    names.push(file.name);
     const kind = file.hasParts ? partTarget : file.replaces ? replacingTarget : wholeTarget;
     const fd = file.open?.entry.fd ?? -1;
-    numbers.set([kind, number, fd, offset, metadata.uid, metadata.gid, metadata.mode], target * targetNumbers);
+    const at = target * targetNumbers;
+    numbers[at] = kind;
+    numbers[at + 1] = number;
+    numbers[at + 2] = fd;
+    numbers[at + 3] = offset;
+    numbers[at + 4] = metadata.uid;
+    numbers[at + 5] = metadata.gid;
+    numbers[at + 6] = metadata.mode;
     if (kind === partTarget) continue;
     times[target * 2] = metadata.atimeNs;
     times[target * 2 + 1] = metadata.mtimeNs;

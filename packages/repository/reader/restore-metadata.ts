@@ -2,7 +2,7 @@
 import { geteuid } from "node:process";
 import { hasCode, HoldfastError } from "../errors.ts";
 import type { DirectoryHandle } from "../filesystem/create.ts";
-import type { OpenEntry } from "../filesystem/open-entry.ts";
+import type { OpenEntry, RestoreTools } from "../filesystem/open-entry.ts";
 import { permissionsOfGoMode } from "../format/file-mode.ts";
 import type { ExtendedAttribute, TreeNode } from "../format/node.ts";
 
@@ -32,11 +32,39 @@ export function metadataOf(node: TreeNode): Metadata {
   return { uid, gid, mode: permissionsOfGoMode(node.mode), atimeNs: node.atime, mtimeNs: node.mtime, xattrs };
 }
 
-/** Of an open file or directory. Everything is tried, whatever fails. */
-export function setMetadata(entry: OpenEntry, metadata: Metadata): MetadataResult {
+/** What a file has when it is made: the same for all files that one process makes in one directory. */
+export interface InitialMetadata {
+  readonly uid: number;
+  readonly gid: number;
+  /** Default access control lists and security modules give some. */
+  readonly hasXattrs: boolean;
+}
+
+/** Of a file that was just made; null when it cannot be told. */
+export function initialMetadata(entry: OpenEntry, tools: RestoreTools): InitialMetadata | null {
+  try {
+    const { uid, gid } = entry.ownStatus();
+    return { uid, gid, hasXattrs: tools.xattrs.has(entry.fd) };
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return null;
+  }
+}
+
+/**
+ * Of an open file or directory. Everything is tried, whatever fails. What a new file has already, by `initial`, is
+ * not set again: with many small files that is a good part of all system calls.
+ */
+export function setMetadata(
+  entry: OpenEntry,
+  metadata: Metadata,
+  initial: InitialMetadata | null = null,
+): MetadataResult {
+  const hasOwner = initial !== null && initial.uid === metadata.uid && initial.gid === metadata.gid;
+  const hasXattrs = initial !== null && !initial.hasXattrs && metadata.xattrs.length === 0;
   return apply(metadata, {
-    owner: () => entry.setOwner(metadata.uid, metadata.gid),
-    xattrs: () => entry.setXattrs(metadata.xattrs),
+    owner: () => hasOwner || entry.setOwner(metadata.uid, metadata.gid),
+    xattrs: () => hasXattrs || entry.setXattrs(metadata.xattrs),
     mode: (mode) => entry.setMode(mode),
     times: () => entry.setTimes(metadata.atimeNs, metadata.mtimeNs),
   });
@@ -58,15 +86,15 @@ export function setMetadataOf(
 }
 
 interface Setters {
-  readonly owner: () => void;
-  readonly xattrs: () => void;
+  readonly owner: () => unknown;
+  readonly xattrs: () => unknown;
   readonly mode: (mode: number) => void;
   readonly times: () => void;
 }
 
 function apply(metadata: Metadata, set: Setters): MetadataResult {
   const errors: HoldfastError[] = [];
-  const attempt = (call: () => void): HoldfastError | null => {
+  const attempt = (call: () => unknown): HoldfastError | null => {
     try {
       call();
       return null;

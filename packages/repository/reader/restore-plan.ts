@@ -1,7 +1,7 @@
 // A batch of files to restore: where each of their blobs lies, as compact arrays, and the ranges of packs to read for them.
 import { sealOverheadBytes } from "../codec/seal.ts";
 import { HoldfastError } from "../errors.ts";
-import type { BlobIndex } from "../index/blob-index.ts";
+import type { BlobIndex, BlobLocation } from "../index/blob-index.ts";
 import { displayPath } from "../filesystem/system-error.ts";
 import type { BlobLengths, RestoredFile } from "./restored-file.ts";
 
@@ -48,29 +48,33 @@ export interface PackRange {
   readonly blobs: readonly PlannedBlob[];
 }
 
-/** The content of a file: ids (32 bytes each) and plain lengths. Throws `damaged` when a blob is in no index. */
+/** The content of a file: ids, plain lengths and, of few blobs, places. Throws `damaged` when a blob is in no index. */
 export function contentOf(
   index: BlobIndex,
   content: readonly string[],
   path: Buffer,
-): { ids: Buffer; lengths: BlobLengths; sizeBytes: number } {
-  const ids = Buffer.allocUnsafe(content.length * 32);
-  // Most files have one blob, and a typed array costs more than a few numbers.
-  const lengths = content.length <= fewBlobs ? new Array<number>(content.length).fill(0) : new Uint32Array(content.length);
+): { ids: Buffer | readonly string[]; lengths: BlobLengths; places: readonly BlobLocation[] | null; sizeBytes: number } {
+  // Most files have one blob, and buffers cost more than what they would hold.
+  const isFew = content.length <= fewBlobs;
+  const ids = isFew ? null : Buffer.allocUnsafe(content.length * 32);
+  const lengths: BlobLengths = isFew ? [] : new Uint32Array(content.length);
+  const places: BlobLocation[] = [];
   let sizeBytes = 0;
-  for (const [i, id] of content.entries()) {
+  for (let i = 0; i < content.length; i++) {
+    const id = content[i]!;
     const location = index.locations(id, "data")[0];
     if (!location) {
       throw new HoldfastError("damaged", `the data blob ${id} of ${displayPath(path)} is in no index`, {
         context: { type: "data", id },
       });
     }
-    ids.write(id, i * 32, "hex");
+    ids?.write(id, i * 32, "hex");
+    if (isFew) places.push(location);
     const lengthBytes = location.plainLength || location.lengthBytes - sealOverheadBytes;
     lengths[i] = lengthBytes;
     sizeBytes += lengthBytes;
   }
-  return { ids, lengths, sizeBytes };
+  return { ids: ids ?? content, lengths, places: isFew ? places : null, sizeBytes };
 }
 
 export class RestoreBatch {
@@ -182,7 +186,8 @@ class PlaceTable {
     for (const [pieceNumber, piece] of this.#pieces.entries()) {
       let { offset } = piece;
       for (let blob = piece.first; blob < piece.first + piece.count; blob++, at++) {
-        const location = index.locations(piece.file.blobId(blob), "data")[0]!;
+        const { file } = piece;
+        const location = file.places?.[blob] ?? index.locations(file.blobId(blob), "data")[0]!;
         let number = numbers.get(location.pack);
         if (number === undefined) {
           number = this.#packs.push(location.pack) - 1;

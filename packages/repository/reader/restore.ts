@@ -58,11 +58,16 @@ export async function restore(
   if (request.signal?.aborted) stop();
   try {
     const enters = entries.enters.bind(entries);
-    for await (const step of walkSteps(repository, treeId, {
+    for await (const steps of walkSteps(repository, treeId, {
       enters,
+      needsNames: request.delete,
       report: (path, error) => report.error(path, "read", error),
     })) {
-      await entries.take(step);
+      for (const step of steps) {
+        // Most steps are done at once, and then nothing is waited for.
+        const waiting = entries.take(step);
+        if (waiting) await waiting;
+      }
     }
     report.allFound();
     await content.finish();

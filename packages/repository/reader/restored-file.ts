@@ -1,7 +1,8 @@
 // One file of a restore on its way: what it consists of, and how far it has come.
 import type { HoldfastError } from "../errors.ts";
 import type { OpenEntry } from "../filesystem/open-entry.ts";
-import { byteString, joinPath } from "../filesystem/path.ts";
+import { joinPath } from "../filesystem/path.ts";
+import type { BlobLocation } from "../index/blob-index.ts";
 import type { LinkGroup } from "./hard-links.ts";
 import type { RestoreDirectory } from "./restore-directory.ts";
 import type { Metadata } from "./restore-metadata.ts";
@@ -11,11 +12,14 @@ export type BlobLengths = Uint32Array | number[];
 
 export interface FileFacts {
   readonly directory: RestoreDirectory;
-  readonly name: Buffer;
+  /** A byte string. */
+  readonly name: string;
   readonly metadata: Metadata;
-  /** 32 bytes for each blob. */
-  readonly ids: Buffer;
+  /** Of the blobs: 32 bytes each where they are many, and else as the tree has them. */
+  readonly ids: Buffer | readonly string[];
   readonly lengths: BlobLengths;
+  /** Where the blobs lie, when they are few. */
+  readonly places: readonly BlobLocation[] | null;
   readonly sizeBytes: number;
   /** Something that may be replaced stands in its place. */
   readonly replaces: boolean;
@@ -27,10 +31,12 @@ export interface FileFacts {
 
 export class RestoredFile {
   readonly directory: RestoreDirectory;
-  readonly name: Buffer;
+  /** A byte string. */
+  readonly name: string;
   readonly metadata: Metadata;
-  readonly ids: Buffer;
+  readonly ids: Buffer | readonly string[];
   readonly lengths: BlobLengths;
+  readonly places: readonly BlobLocation[] | null;
   readonly sizeBytes: number;
   readonly replaces: boolean;
   readonly compares: boolean;
@@ -48,6 +54,7 @@ export class RestoredFile {
     this.metadata = facts.metadata;
     this.ids = facts.ids;
     this.lengths = facts.lengths;
+    this.places = facts.places;
     this.sizeBytes = facts.sizeBytes;
     this.replaces = facts.replaces;
     this.compares = facts.compares;
@@ -57,7 +64,7 @@ export class RestoredFile {
 
   /** In the snapshot. */
   get path(): Buffer {
-    return joinPath(this.directory.path, byteString(this.name));
+    return joinPath(this.directory.path, this.name);
   }
 
   get hasParts(): boolean {
@@ -65,6 +72,13 @@ export class RestoredFile {
   }
 
   blobId(blob: number): string {
-    return this.ids.toString("hex", blob * 32, (blob + 1) * 32);
+    return Buffer.isBuffer(this.ids) ? this.ids.toString("hex", blob * 32, (blob + 1) * 32) : this.ids[blob]!;
+  }
+
+  /** 32 bytes for each of the blobs from `first` on, before `end`. */
+  idBytes(first: number, end: number): Uint8Array {
+    return new Uint8Array(
+      Buffer.isBuffer(this.ids) ? this.ids.subarray(first * 32, end * 32) : Buffer.from(this.ids.slice(first, end).join(""), "hex"),
+    );
   }
 }

@@ -5,7 +5,7 @@ import type { RestoreTools } from "../filesystem/open-entry.ts";
 import { OpenEntry } from "../filesystem/open-entry.ts";
 import { bytesOf } from "../filesystem/path.ts";
 import type { WriteOptions } from "./file-writer.ts";
-import { writeContent, writeWhole } from "./file-writer.ts";
+import { NewFiles, writeContent, writeWhole } from "./file-writer.ts";
 import type { SharedDirectory, TargetList, TargetProblem } from "./restore-messages.ts";
 import { partTarget, replacingTarget, targetNumbers } from "./restore-messages.ts";
 
@@ -16,6 +16,7 @@ export class TargetWriter {
   readonly #names: readonly string[];
   readonly #xattrs: ReadonlyMap<number, TargetList["xattrs"][number]["xattrs"]>;
   readonly #directories: (DirectoryHandle | undefined)[] = [];
+  readonly #newFiles: (NewFiles | undefined)[] = [];
   readonly #open: (directory: SharedDirectory) => DirectoryHandle;
   readonly #tools: RestoreTools;
   readonly #options: WriteOptions;
@@ -67,7 +68,8 @@ export class TargetWriter {
         xattrs,
       },
     };
-    const result = writeWhole(this.#directory(target), file, content, this.#options);
+    const newFiles = (this.#newFiles[this.#number(target, 1)] ??= new NewFiles(this.#tools));
+    const result = writeWhole(this.#directory(target), file, content, this.#options, newFiles);
     for (const error of result.errors) this.#problem(target, "metadata", error);
     if (result.ownerRefused) this.ownersNotSet++;
   }

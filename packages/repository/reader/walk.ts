@@ -12,6 +12,8 @@ const aheadOfEach = 3;
 const aheadOfAll = 24;
 /** Larger trees wait for their turn, so that what is fetched ahead stays small. */
 const aheadBytes = 256 * 1024;
+/** So many steps of a large directory come together. */
+const mostSteps = 256;
 /** No file system takes a path this deep, and every open directory costs a descriptor in a restore. */
 const maximumDepth = 2048;
 
@@ -24,12 +26,14 @@ export interface WalkEntry {
 /** `enter` comes before the contents of a directory, `leave` after them; anything else is an `entry`. */
 export type WalkStep =
   | { readonly kind: "entry" | "enter"; readonly path: Buffer; readonly node: TreeNode }
-  /** `names`: byte strings of all that the directory's tree holds; null when the tree was not read. `path` is "/" at the root. */
+  /** `names`: byte strings of all that the directory's tree holds; null when the tree was not read, or without `needsNames`. `path` is "/" at the root. */
   | { readonly kind: "leave"; readonly path: Buffer; readonly names: ReadonlySet<string> | null };
 
 export interface WalkOptions {
   /** Whether to look into a directory; asked once for each. Every directory is entered without it. */
   readonly enters?: (path: Buffer, node: TreeNode) => boolean;
+  /** Whether the last step of a directory tells what its tree holds. */
+  readonly needsNames?: boolean;
   /** A tree that cannot be read: its directory is passed over and the walk goes on. */
   readonly report: (path: Buffer, error: HoldfastError) => void;
 }
@@ -51,32 +55,49 @@ export async function* walk(
   treeId: string,
   options: WalkOptions,
 ): AsyncGenerator<WalkEntry, void, undefined> {
-  for await (const step of walkSteps(repository, treeId, options)) if (step.kind !== "leave") yield step;
+  for await (const steps of walkSteps(repository, treeId, options))
+    for (const step of steps) if (step.kind !== "leave") yield step;
 }
 
-/** As `walk`, with a step also where a directory ends. */
+/**
+ * As `walk`, with a step also where a directory ends, and all steps together between which nothing had to be waited
+ * for: one promise for each entry would cost as much as reading its node.
+ */
 export async function* walkSteps(
   repository: Repository,
   treeId: string,
   options: WalkOptions,
-): AsyncGenerator<WalkStep, void, undefined> {
+): AsyncGenerator<readonly WalkStep[], void, undefined> {
   const walker = new Walker(repository, await repository.loadIndex(), options);
   const stack = [walker.frame(rootPath, treeId, await repository.loadTree(treeId))];
+  let steps: WalkStep[] = [];
   for (let top = stack.at(-1); top; top = stack.at(-1)) {
     walker.fetchAhead(top);
     const node = top.nodes[top.next++];
     if (!node) {
       stack.pop();
-      yield { kind: "leave", path: top.path, names: new Set(top.nodes.map((each) => byteString(each.name))) };
+      steps.push({ kind: "leave", path: top.path, names: namesOf(top.nodes, options) });
       continue;
     }
     const path = joinPath(top.path, byteString(node.name));
-    yield { kind: node.type === "dir" ? "enter" : "entry", path, node };
-    if (node.type !== "dir") continue;
-    const frame = walker.wants(top, node, path) ? await walker.open(path, node, stack) : null;
-    if (frame) stack.push(frame);
-    else yield { kind: "leave", path, names: null };
+    steps.push({ kind: node.type === "dir" ? "enter" : "entry", path, node });
+    if (node.type === "dir") {
+      const wanted = walker.wants(top, node, path);
+      yield steps;
+      steps = [];
+      const frame = wanted ? await walker.open(path, node, stack) : null;
+      if (frame) stack.push(frame);
+      else steps.push({ kind: "leave", path, names: null });
+    } else if (steps.length >= mostSteps) {
+      yield steps;
+      steps = [];
+    }
   }
+  yield steps;
+}
+
+function namesOf(nodes: readonly TreeNode[], { needsNames }: WalkOptions): ReadonlySet<string> | null {
+  return needsNames ? new Set(nodes.map((each) => byteString(each.name))) : null;
 }
 
 class Walker {
