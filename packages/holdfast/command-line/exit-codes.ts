@@ -7,7 +7,7 @@ export const exitCodes = {
   failed: 1,
   /** Wrong usage or configuration: nothing was tried. */
   usage: 2,
-  /** Stored or restored, but some source data could not be read or some entries not be restored. */
+  /** Stored, but some source data could not be read. */
   partial: 3,
   repositoryMissing: 10,
   locked: 11,

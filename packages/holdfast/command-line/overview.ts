@@ -1,12 +1,12 @@
 // What `holdfast` and `holdfast repo` say when nothing else was asked.
 
 export const overview = `
-A first backup, and back:
+A first backup, and back (docs/guide/getting-started.md tells more):
   $ export RESTIC_REPOSITORY=/srv/backups RESTIC_PASSWORD_FILE=/etc/holdfast/key
-  $ holdfast repo init
-  $ holdfast repo backup /etc /home
-  $ holdfast repo snapshots
-  $ holdfast repo restore latest --target /tmp/restored
+  $ ./holdfast repo init
+  $ ./holdfast repo backup /etc /home
+  $ ./holdfast repo snapshots
+  $ ./holdfast repo restore latest --target /tmp/restored
 
 Repositories are restic's: \`restic\` reads and writes them as well.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partial, 10 no repository, 11 locked,

@@ -31,7 +31,7 @@ const tmpfsMagic = 0x0102_1994;
 /** So much of a file is compared by one task. */
 const comparedBlobs = 256;
 /** Ranges on their way beyond those the workers hold. */
-const rangesAhead = 2;
+const rangesAhead = 1;
 
 export interface ContentOptions extends WriteOptions {
   readonly dryRun: boolean;

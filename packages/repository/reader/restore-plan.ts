@@ -6,8 +6,8 @@ import { displayPath } from "../filesystem/system-error.ts";
 import type { BlobLengths, RestoredFile } from "./restored-file.ts";
 
 /** What a batch holds at most: bounds memory, while a pack is still mostly read once. */
-const batchFiles = 4096;
-const batchBlobs = 16_384;
+const batchFiles = 2048;
+const batchBlobs = 8192;
 const batchParts = 64;
 
 /** One range fills this much, unless a single blob is larger, and serves so many places at most. */

@@ -12,7 +12,7 @@ import type {
 } from "./restore-messages.ts";
 
 /** A thread's young objects; its bulk lies outside of the heap. */
-const heapLimits = { maxYoungGenerationSizeMb: 8 };
+const heapLimits = { maxYoungGenerationSizeMb: 3 };
 
 interface Waiting {
   readonly resolve: (answer: RestoreAnswer) => void;

@@ -1,7 +1,7 @@
 // A restorer's worker thread: opens, inflates and checks blobs, and writes them to their files.
 import { hash } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
-import { Sealer } from "../codec/seal.ts";
+import { nonceBytes, Sealer } from "../codec/seal.ts";
 import { Decompressor } from "../codec/zstd.ts";
 import { HoldfastError } from "../errors.ts";
 import { openLibc } from "../filesystem/libc.ts";
@@ -25,7 +25,7 @@ import { blobWords } from "./restore-messages.ts";
 import { TargetWriter } from "./target-writer.ts";
 
 const port = parentPort!;
-const firstScratchBytes = 8 * 1024 * 1024 + 4096;
+const firstScratchBytes = 8 * 1024 * 1024;
 
 class RestoreThread {
   readonly #sealer: Sealer;
@@ -33,7 +33,6 @@ class RestoreThread {
   readonly #tools = new RestoreTools(openLibc());
   readonly #options: WriteOptions;
   readonly #stop: Int32Array;
-  #opened: Buffer = Buffer.allocUnsafeSlow(firstScratchBytes);
   #inflated: Buffer = Buffer.allocUnsafeSlow(firstScratchBytes);
 
   constructor(setup: RestoreWorkerSetup) {
@@ -75,16 +74,15 @@ class RestoreThread {
 
   /** The checked content of a blob, valid until the next one; null if it is damaged. */
   #open(task: RangeTask, blob: number): Buffer | null {
-    const [offset, lengthBytes, plainLength] = task.blobs.subarray(
-      blob * blobWords,
-      (blob + 1) * blobWords,
-    ) as unknown as [number, number, number];
+    const word = blob * blobWords;
+    const offset = task.blobs[word]!;
+    const lengthBytes = task.blobs[word + 1]!;
+    const plainLength = task.blobs[word + 2]!;
     try {
-      this.#opened = grown(this.#opened, lengthBytes);
-      const packed = this.#opened.subarray(
-        0,
-        this.#sealer.openInto(task.bytes.subarray(offset, offset + lengthBytes), this.#opened),
-      );
+      // Opened where it lies: blobs that overlap, which no honest index has, fail to authenticate and are read anew.
+      const area = task.bytes.subarray(offset + nonceBytes, offset + lengthBytes);
+      const openedBytes = this.#sealer.openInto(task.bytes.subarray(offset, offset + lengthBytes), area);
+      const packed = Buffer.from(area.buffer, area.byteOffset, openedBytes);
       let content = packed;
       if (plainLength > 0) {
         this.#inflated = grown(this.#inflated, plainLength);

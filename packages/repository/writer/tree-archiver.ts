@@ -217,7 +217,9 @@ export class TreeArchiver {
 
   async #complete(directory: OpenDirectory): Promise<void> {
     directory.isSaved = true;
-    await this.#finished(directory, await this.#parts.trees.save(directory.encode(this.#parts.formatTime)));
+    const id = await this.#parts.trees.save(directory.encode(this.#parts.formatTime));
+    directory.release();
+    await this.#finished(directory, id);
   }
 
   async #finished(directory: OpenDirectory, id: string): Promise<void> {
