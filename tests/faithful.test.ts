@@ -1,6 +1,17 @@
 // Faithful: what was backed up comes back equal in everything, and as restic itself would bring it back.
 import assert from "node:assert/strict";
-import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { expectStatus, isLong, jsonLines, message, run } from "./support/programs.ts";
@@ -27,7 +38,10 @@ describe("a tree with everything a file system can hold", () => {
     assertSameFacts(facts, treeFacts(source));
     for (const name of ["sparse", "zeros without holes"]) {
       const allocated = (root: string): number => allocatedBytes(path.join(root, "source", name));
-      assert.ok(allocated(ours) <= allocated(theirs), `${name}: ${allocated(ours)} bytes, restic's ${allocated(theirs)}`);
+      assert.ok(
+        allocated(ours) <= allocated(theirs),
+        `${name}: ${allocated(ours)} bytes, restic's ${allocated(theirs)}`,
+      );
       assert.ok(allocated(ours) < 4_000_000);
     }
   });
@@ -36,7 +50,10 @@ describe("a tree with everything a file system can hold", () => {
     const restored = place.at("by holdfast", "source");
     for (const root of [source, restored]) {
       const names = readdirSync(root, { encoding: "buffer" });
-      assert.ok(names.some((name) => name.includes(0xff)), "a name that is not UTF-8");
+      assert.ok(
+        names.some((name) => name.includes(0xff)),
+        "a name that is not UTF-8",
+      );
       assert.ok(names.some((name) => name.length === 255));
       assert.ok(names.some((name) => name.includes(0x0a)));
       assert.equal(statSync(path.join(root, "setuid")).mode & 0o7777, 0o4755);
@@ -45,9 +62,15 @@ describe("a tree with everything a file system can hold", () => {
       assert.ok(lstatSync(path.join(root, "block device")).isBlockDevice());
       assert.deepEqual(readdirSync(path.join(root, "empty directory")), []);
       assert.equal(statSync(path.join(root, "content"), { bigint: true }).mtimeNs, 2_000_000_000_999_999_999n);
-      const { stdout } = expectStatus(run("getfattr", ["-d", "-m", "-", "--absolute-names", path.join(root, "attributes")]), 0);
+      const { stdout } = expectStatus(
+        run("getfattr", ["-d", "-m", "-", "--absolute-names", path.join(root, "attributes")]),
+        0,
+      );
       assert.match(stdout.toString(), /user\.plain="some value"/);
-      assert.match(expectStatus(run("getfacl", ["--absolute-names", path.join(root, "acl")]), 0).stdout.toString(), /user:1234:rw-/);
+      assert.match(
+        expectStatus(run("getfacl", ["--absolute-names", path.join(root, "acl")]), 0).stdout.toString(),
+        /user:1234:rw-/,
+      );
     }
   });
 
@@ -88,7 +111,8 @@ describe("size", () => {
   it("keeps 100,000 files of one directory", () => {
     const directory = place.at("many");
     mkdirSync(directory);
-    for (let file = 0; file < 100_000; file++) writeFileSync(path.join(directory, `file number ${file}`), String(file % 1000));
+    for (let file = 0; file < 100_000; file++)
+      writeFileSync(path.join(directory, `file number ${file}`), String(file % 1000));
     const counts = place.backup("many");
     assert.equal(counts.filesNew, 100_000);
     const again = place.backup("many");

@@ -55,7 +55,7 @@ describe("R180 R198: a bit that flips", () => {
     const where = `${file.name} at ${share}`;
     const check = place.holdfast(["check", "--read-data", "--json"]);
     assert.ok(check.status === 1 || check.status === 12 || check.status === 10, `${where}: ended with ${check.status}`);
-    const said = `${check.stdout}${check.stderr}`;
+    const said = check.stdout.toString() + check.stderr;
     assert.ok(said.includes(name), `${where} is not named:\n${said}`);
     const target = place.at(`restored ${turn++}`);
     const restore = place.holdfast(["restore", "latest", "--target", target, "--no-cache"]);

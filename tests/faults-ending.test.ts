@@ -53,7 +53,10 @@ describe("a run that is told to end", () => {
   });
 
   it("because nobody reads its output any more, ends without a word and gives its lock back", async () => {
-    for (const words of [["dump", "latest", "/source/large"], ["ls", "-l", "latest"]]) {
+    for (const words of [
+      ["dump", "latest", "/source/large"],
+      ["ls", "-l", "latest"],
+    ]) {
       const running = place.start(words);
       running.child.stdout?.once("data", () => running.child.stdout?.destroy());
       if (words[0] === "ls") running.child.stdout?.destroy();

@@ -18,7 +18,10 @@ describe("a snapshot that no honest program wrote", () => {
   after(() => place[Symbol.dispose]());
 
   /** Restores `nodes` into an empty folder; how it ended, and that nothing outside of it has changed. */
-  async function restored(name: string, make: (forgery: Forgery) => ForgedNode[]): Promise<{ status: number | null; stderr: string; target: string }> {
+  async function restored(
+    name: string,
+    make: (forgery: Forgery) => ForgedNode[],
+  ): Promise<{ status: number | null; stderr: string; target: string }> {
     const forgery = new Forgery();
     const id = await forgery.store(place.repository, forgery.tree(make(forgery)));
     const target = place.at("targets", name.replaceAll(/[/\0]/g, "_"), "inner");
@@ -54,7 +57,11 @@ describe("a snapshot that no honest program wrote", () => {
     const link = { name: "door", type: "symlink", mode: linkMode, linktarget: place.at("outside") };
     for (const order of ["link first", "folder first"]) {
       const { status, stderr } = await restored(`door ${order}`, (forgery) => {
-        const folder = { name: "door", type: "dir", subtree: forgery.tree([file(forgery, "precious"), file(forgery, "new")]) };
+        const folder = {
+          name: "door",
+          type: "dir",
+          subtree: forgery.tree([file(forgery, "precious"), file(forgery, "new")]),
+        };
         return order === "link first" ? [link, folder] : [folder, link];
       });
       assert.equal(status, 1, stderr);

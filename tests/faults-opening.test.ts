@@ -20,7 +20,11 @@ describe("opening a repository", () => {
 
   it("R191: ends with 12 for a wrong password, in under two seconds, and touches no target", () => {
     const environment = { ...place.environment, RESTIC_PASSWORD: "wrong" };
-    for (const words of [["snapshots"], ["backup", "source"], ["restore", "latest", "--target", place.at("untouched")]]) {
+    for (const words of [
+      ["snapshots"],
+      ["backup", "source"],
+      ["restore", "latest", "--target", place.at("untouched")],
+    ]) {
       const outcome = expectStatus(place.holdfast(words, { environment }), 12);
       assert.match(outcome.stderr, /wrong password/);
       assert.ok(outcome.seconds < 2, `${outcome.command} took ${outcome.seconds} s`);
@@ -69,7 +73,7 @@ describe("opening a repository", () => {
   });
 
   it("ends with 2 when the password cannot be had, and names no secret", () => {
-    const { RESTIC_PASSWORD: _, ...environment } = place.environment;
+    const environment = { ...place.environment, RESTIC_PASSWORD: undefined };
     const commands = ["false --secret-word", "sh -c 'exit 3'", "/no/such/program --secret-word", "echo ''"];
     for (const command of commands) {
       const outcome = expectStatus(place.holdfast(["snapshots", "--password-command", command], { environment }), 2);
@@ -126,8 +130,14 @@ describe("a repository that is locked", () => {
   }
 
   it("ends with 11 for an exclusive lock of another host, and names who holds it", async () => {
-    await using _lock = await lockOf("far-away.example", 4711, true);
-    for (const words of [["backup", "source"], ["restore", "latest", "--target", place.at("x")], ["check"], ["ls", "latest"]]) {
+    await using locks = new AsyncDisposableStack();
+    locks.use(await lockOf("far-away.example", 4711, true));
+    for (const words of [
+      ["backup", "source"],
+      ["restore", "latest", "--target", place.at("x")],
+      ["check"],
+      ["ls", "latest"],
+    ]) {
       const outcome = expectStatus(place.holdfast(words), 11);
       assert.match(outcome.stderr, /far-away\.example/);
       assert.match(outcome.stderr, /4711/);
@@ -138,7 +148,8 @@ describe("a repository that is locked", () => {
   });
 
   it("shares with the shared lock of another host, and refuses what needs the repository alone", async () => {
-    await using _lock = await lockOf("far-away.example", 4711, false);
+    await using locks = new AsyncDisposableStack();
+    locks.use(await lockOf("far-away.example", 4711, false));
     place.backup("source");
     expectStatus(place.holdfast(["check"]), 11);
   });
@@ -153,8 +164,9 @@ describe("a repository that is locked", () => {
   });
 
   it("does not wait for locks whose process is gone or that are too old", async () => {
-    await using _dead = await lockOf(hostname(), 4_194_000, true);
-    await using _old = await lockOf("far-away.example", 1, true, 31);
+    await using locks = new AsyncDisposableStack();
+    locks.use(await lockOf(hostname(), 4_194_000, true));
+    locks.use(await lockOf("far-away.example", 1, true, 31));
     place.backup("source");
     assert.equal(message(place.done("unlock", "--json"), "summary")["locks_removed"], 2);
     assert.equal(place.storeFiles("locks").length, 0);
@@ -162,7 +174,7 @@ describe("a repository that is locked", () => {
 
   it("understands restic's locks", async () => {
     // restic waits for its standard input while it holds its lock.
-    const { RESTIC_PASSWORD: _, ...environment } = place.environment;
+    const environment = { ...place.environment, RESTIC_PASSWORD: undefined };
     place.write("password", password);
     const words = ["-r", place.repository, "--no-cache", "--password-file", place.at("password"), "backup", "--stdin"];
     const running = new Running(programPath("restic"), words, { env: environment });

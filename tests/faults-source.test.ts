@@ -24,7 +24,10 @@ describe("a source with files that this user may not read", () => {
       process.setuid(${nobody});
       process.argv.splice(1, process.argv.length, ${JSON.stringify(mainFile)}, ...${JSON.stringify(words)});
       await import(${JSON.stringify(mainFile)});`;
-    place.write("nobody.mjs", start.replace('"@holdfast/repository"', JSON.stringify(import.meta.resolve("@holdfast/repository"))));
+    place.write(
+      "nobody.mjs",
+      start.replace('"@holdfast/repository"', JSON.stringify(import.meta.resolve("@holdfast/repository"))),
+    );
     const environment = { ...place.environment, HOME: place.at("nobody"), XDG_CACHE_HOME: place.at("nobody", "cache") };
     return run(process.execPath, [place.at("nobody.mjs")], { cwd: place.at("source"), environment });
   }
@@ -85,7 +88,10 @@ describe("a source that does not stand still", () => {
     try {
       const outcome = expectStatus(place.holdfast(["backup", "--json", "log"]), 3);
       const flagged = jsonLines(outcome.stderr).filter((line) => line["during"] === "changed");
-      assert.deepEqual(flagged.map((line) => line["item"]), [path.join(place.directory, "log", "growing")]);
+      assert.deepEqual(
+        flagged.map((line) => line["item"]),
+        [path.join(place.directory, "log", "growing")],
+      );
       assert.match(String(message(outcome, "summary")["snapshot_id"]), /^[0-9a-f]{64}$/);
     } finally {
       writer.kill("SIGKILL");
@@ -130,7 +136,7 @@ describe("a source that does not stand still", () => {
 /** Resolves when a process has a file, or something below a folder, open. */
 async function opened(running: Running, file: string): Promise<void> {
   const folder = `/proc/${running.pid}/fd`;
-  for (const start = performance.now(); performance.now() - start < 20_000; ) {
+  for (const start = performance.now(); performance.now() - start < 20_000;) {
     try {
       if (readdirSync(folder).some((name) => linkOf(`${folder}/${name}`).startsWith(file))) return;
     } catch {

@@ -59,7 +59,11 @@ describe("a full disk", () => {
     disk.resize(80 * mebibyte);
     place.done("restore", "latest", "--target", disk.directory);
     assertSameTree(path.join(disk.directory, "source"), place.at("source"));
-    assert.deepEqual(filesOf(disk.directory).filter((name) => !existsSync(place.at(name))), [], "no leftovers");
+    assert.deepEqual(
+      filesOf(disk.directory).filter((name) => !existsSync(place.at(name))),
+      [],
+      "no leftovers",
+    );
   });
 
   it("under a dump's file, leaves no file that looks whole", () => {

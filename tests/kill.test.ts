@@ -25,7 +25,8 @@ describe("a backup that is killed", () => {
     const seed = Date.now() % 1_000_000;
     let killed = 0;
     for (let turn = 0; turn < kills; turn++) {
-      for (let file = 0; file < 4; file++) place.write(`source/turn ${turn}/${file}`, noise(`${seed} ${turn} ${file}`, 6_000_000));
+      for (let file = 0; file < 4; file++)
+        place.write(`source/turn ${turn}/${file}`, noise(`${seed} ${turn} ${file}`, 6_000_000));
       changeOrdinaryTree(source, `${seed} ${turn}`);
       if (turn === 0) backupMs = 1200;
       const running = place.start(["backup", "source"]);

@@ -13,7 +13,9 @@ import { Workplace } from "./support/workplace.ts";
 
 /** As `stat -c '%a %u:%g %Y'` prints it, and the content. */
 function statLine(file: string): string {
-  return `${expectStatus(run("stat", ["-c", "%a %u:%g %Y", file]), 0).stdout.toString().trim()} ${sha256Of(file)}`;
+  return `${expectStatus(run("stat", ["-c", "%a %u:%g %Y", file]), 0)
+    .stdout.toString()
+    .trim()} ${sha256Of(file)}`;
 }
 
 describe("files of a server", () => {
@@ -57,7 +59,10 @@ describe("files of a server", () => {
   });
 
   it("R022 R024: gives compose files and certificates back, the same to the last bit", () => {
-    for (const file of [["mist", "docker-compose.yml"], ["certificates", "live", "privkey.pem"]]) {
+    for (const file of [
+      ["mist", "docker-compose.yml"],
+      ["certificates", "live", "privkey.pem"],
+    ]) {
       assert.equal(statLine(restored(...file)), statLine(at(...file)));
     }
     assertSameTree(place.at("restored", "srv"), source);
@@ -77,7 +82,10 @@ describe("files of a server", () => {
   });
 
   it("R012: takes an excluded thing back in with a pattern that says so", () => {
-    const patterns = place.write("patterns", `# clones can be cloned again\n${source}/repos/*\n\n!${source}/repos/app\n`);
+    const patterns = place.write(
+      "patterns",
+      `# clones can be cloned again\n${source}/repos/*\n\n!${source}/repos/app\n`,
+    );
     place.write("srv/repos/other/.git/HEAD", "ref");
     const { snapshotId } = place.backup("--exclude-file", patterns, "srv");
     const listed = place.done("ls", snapshotId).stdout.toString();
@@ -86,7 +94,14 @@ describe("files of a server", () => {
   });
 
   it("R034: reads a list of paths with comments, blanks, spaces and unicode, folders with all below", () => {
-    const list = ["# what Grafana needs", "", "srv/grafana/provisioning/data sources", "   ", "srv/grafana/provisioning/dashboards", ""];
+    const list = [
+      "# what Grafana needs",
+      "",
+      "srv/grafana/provisioning/data sources",
+      "   ",
+      "srv/grafana/provisioning/dashboards",
+      "",
+    ];
     const { snapshotId } = place.backup("--files-from", place.write("paths", list.join("\n")));
     const listed = place.done("ls", snapshotId).stdout.toString();
     assert.ok(listed.includes("/data sources/main.yml"));
@@ -96,12 +111,24 @@ describe("files of a server", () => {
 
   it("R231: restores single files, lists them, and prints one to standard output", () => {
     const target = place.at("single");
-    place.done("restore", "latest:/", "--target", target, "--include", "/grafana/provisioning/**", "--include", "übersicht.json");
+    place.done(
+      "restore",
+      "latest:/",
+      "--target",
+      target,
+      "--include",
+      "/grafana/provisioning/**",
+      "--include",
+      "übersicht.json",
+    );
     const listed = place.done("ls", "latest").stdout.toString().trim().split("\n");
     const file = listed.find((line) => line.endsWith("/übersicht.json")) ?? assert.fail("it is listed");
     assert.equal(place.done("dump", "latest", file).stdout.toString(), "{}");
-    assert.equal(sha256Of(path.join(target, file)), sha256Of(at("grafana", "provisioning", "dashboards", "übersicht.json")));
-    const count = Number(run("find", [target, "-type", "f"]).stdout.toString().trim().split("\n").length);
+    assert.equal(
+      sha256Of(path.join(target, file)),
+      sha256Of(at("grafana", "provisioning", "dashboards", "übersicht.json")),
+    );
+    const count = run("find", [target, "-type", "f"]).stdout.toString().trim().split("\n").length;
     assert.equal(count, 1);
   });
 
@@ -132,8 +159,15 @@ describe("repeated backups", () => {
     const input = readFileSync(place.at("data", "database.sql"));
     const stream = message(expectStatus(place.holdfast(["backup", "--json", "--stdin"], { input }), 0), "summary");
     assert.ok(Number(stream["data_added"]) < input.length / 100, "the stream was known from the file");
-    const changed = Buffer.concat([input.subarray(0, 9_000_000), Buffer.from("one row more"), input.subarray(9_000_000)]);
-    const after = message(expectStatus(place.holdfast(["backup", "--json", "--stdin"], { input: changed }), 0), "summary");
+    const changed = Buffer.concat([
+      input.subarray(0, 9_000_000),
+      Buffer.from("one row more"),
+      input.subarray(9_000_000),
+    ]);
+    const after = message(
+      expectStatus(place.holdfast(["backup", "--json", "--stdin"], { input: changed }), 0),
+      "summary",
+    );
     assert.ok(Number(after["data_added"]) < input.length / 4, "only the chunks around the change are new");
   });
 
@@ -176,7 +210,10 @@ function readBytesOf(place: Workplace, words: readonly string[]): number {
   const trace = place.at("trace");
   const command = [process.execPath, mainFile, "repo", "-r", place.repository, ...words];
   const options = { cwd: place.directory, environment: place.environment };
-  expectStatus(run("strace", ["-f", "-y", "-qq", "-e", "trace=read,pread64,readv,preadv", "-o", trace, ...command], options), 0);
+  expectStatus(
+    run("strace", ["-f", "-y", "-qq", "-e", "trace=read,pread64,readv,preadv", "-o", trace, ...command], options),
+    0,
+  );
   let sum = 0;
   const waiting = new Set<string>(); // threads in a call whose result stands in a line of its own
   for (const line of readFileSync(trace, "utf8").split("\n")) {
@@ -200,7 +237,12 @@ describe("keys", () => {
     assert.equal(facts["kdf"], "scrypt");
     assert.ok(Number(facts["N"]) >= 2 ** 15 && Number(facts["r"]) >= 8);
     assert.equal(Buffer.from(String(facts["salt"]), "base64").length, 64);
-    const shown = JSON.parse(expectStatus(place.holdfast(["cat", "key", path.basename(key?.name ?? "")], { environment: weak }), 0).stdout.toString()) as object;
+    const shown = JSON.parse(
+      expectStatus(
+        place.holdfast(["cat", "key", path.basename(key?.name ?? "")], { environment: weak }),
+        0,
+      ).stdout.toString(),
+    ) as object;
     assert.deepEqual(shown, facts);
     place.repository = place.at("strong");
     assert.doesNotMatch(place.done("init").stderr, /warning/);
@@ -214,12 +256,17 @@ describe("keys", () => {
     const recovery = place.write("safe/recovery password", "a long one of 6 words, on paper\n");
     place.done("key", "add", "--new-password-file", recovery, "--user", "recovery", "--host", "paper");
     cpSync(place.repository, place.at("new host", "copy"), { recursive: true });
-    const { RESTIC_PASSWORD: _, ...environment } = place.environment;
+    const environment = { ...place.environment, RESTIC_PASSWORD: undefined };
     const elsewhere = { ...environment, HOME: place.at("new host"), XDG_CACHE_HOME: place.at("new host", "cache") };
     const words = ["repo", "-r", place.at("new host", "copy"), "--password-file", recovery];
-      const target = place.at("new host", "restored");
+    const target = place.at("new host", "restored");
     const command = [process.execPath, mainFile, ...words, "restore", "latest", "--target", target];
-    expectStatus(run("unshare", ["--uts", "sh", "-c", 'hostname new-host; exec "$@"', "sh", ...command], { environment: elsewhere }), 0);
+    expectStatus(
+      run("unshare", ["--uts", "sh", "-c", 'hostname new-host; exec "$@"', "sh", ...command], {
+        environment: elsewhere,
+      }),
+      0,
+    );
     assert.equal(readFileSync(path.join(target, "source", "file"), "utf8"), "worth keeping");
     // The master key itself can be printed too.
     const master = JSON.parse(place.done("cat", "masterkey").stdout.toString()) as { encrypt: string };
@@ -245,7 +292,8 @@ describe("what is said of a restore", () => {
   });
 
   it("R267: no success is claimed when a file could not be restored", () => {
-    const pack = place.storeFiles("data").toSorted((left, right) => right.sizeBytes - left.sizeBytes)[0] ?? assert.fail();
+    const pack =
+      place.storeFiles("data").toSorted((left, right) => right.sizeBytes - left.sizeBytes)[0] ?? assert.fail();
     const bytes = readFileSync(pack.path);
     bytes[5000] = (bytes[5000] ?? 0) ^ 4;
     writeFileSync(pack.path, bytes);

@@ -82,7 +82,10 @@ describe("an append-only REST server", () => {
   it("refuses that anything but a lock is removed, and stays whole", () => {
     place.write("new password", "another one of 4 words\n");
     place.done("key", "add", "--new-password-file", place.at("new password"));
-    const list = JSON.parse(place.done("key", "list", "--json").stdout.toString()) as { id: string; current: boolean }[];
+    const list = JSON.parse(place.done("key", "list", "--json").stdout.toString()) as {
+      id: string;
+      current: boolean;
+    }[];
     assert.equal(list.length, 2);
     const other = list.find(({ current }) => !current)?.id ?? assert.fail("no other key");
     const outcome = expectStatus(place.holdfast(["key", "remove", other]), 1);

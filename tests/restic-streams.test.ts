@@ -8,7 +8,12 @@ import { countsOf, Workplace } from "./support/workplace.ts";
 describe("streams", () => {
   const place = new Workplace("streams");
   const mixed = Buffer.concat([noise("stream", 5_000_000), Buffer.alloc(2_000_000), prose("stream", 4_000_000)]);
-  const inputs = { mixed, empty: Buffer.alloc(0), "one byte": Buffer.from([0]), "without end of line": Buffer.from("x\ny") };
+  const inputs = {
+    mixed,
+    empty: Buffer.alloc(0),
+    "one byte": Buffer.from([0]),
+    "without end of line": Buffer.from("x\ny"),
+  };
   before(() => place.init());
   after(() => place[Symbol.dispose]());
 
@@ -16,10 +21,15 @@ describe("streams", () => {
     it(`stores standard input byte for byte: ${name}`, () => {
       const words = ["backup", "--json", "--stdin", "--stdin-filename", `${name}.sql`];
       const ours = countsOf(expectStatus(place.holdfast(words, { input }), 0));
-      const theirs = countsOf(expectStatus(place.restic(words, { input }), 0));
       assert.equal(ours.bytesProcessed, input.length);
-      assert.deepEqual([theirs.dataBlobs, theirs.bytesProcessed], [0, input.length], "restic cuts it as we do");
-      for (const id of [ours.snapshotId, theirs.snapshotId]) {
+      const ids = [ours.snapshotId];
+      if (input.length > 0) {
+        // restic takes an empty input for a failure, and cuts all others as we do.
+        const theirs = countsOf(expectStatus(place.restic(words, { input }), 0));
+        assert.deepEqual([theirs.dataBlobs, theirs.bytesProcessed], [0, input.length]);
+        ids.push(theirs.snapshotId);
+      }
+      for (const id of ids) {
         const path = `/${name}.sql`;
         assert.ok(place.done("dump", id, path).stdout.equals(input), `Holdfast gives ${id} back`);
         assert.ok(place.resticDone("dump", id, path).stdout.equals(input), `restic gives ${id} back`);

@@ -57,7 +57,10 @@ describe("secrets", () => {
       const bytes = readFileSync(file);
       for (const canary of canaries) {
         assert.ok(!bytes.includes(canary), `${canary} in ${file}`);
-        assert.ok(!bytes.includes(Buffer.from(canary).toString("base64").slice(0, 20)), `${canary} in base64 in ${file}`);
+        assert.ok(
+          !bytes.includes(Buffer.from(canary).toString("base64").slice(0, 20)),
+          `${canary} in base64 in ${file}`,
+        );
       }
     }
     assert.ok(readFileSync(place.at("source", ".env")).includes(contentCanary), "the search finds it where it is");
@@ -74,15 +77,26 @@ describe("secrets", () => {
     const outcomes = [
       place.holdfast(["backup", "-vvv", "source"]),
       place.holdfast(["check", "--json"]),
-      place.holdfast(["restore", "latest", "-vvv", "--target", "/proc/no/such/place"]),
-      place.holdfast(["snapshots"], { environment: { ...place.environment, RESTIC_PASSWORD: `${passwordCanary}, wrong` } }),
-      place.holdfast(["-r", `rest:http://user:${encodeURIComponent(passwordCanary)}@127.0.0.1:9/`, "snapshots", "--retry-lock", "0s"], {
-        timeoutMs: 3000,
+      place.holdfast(["restore", "latest", "-vvv", "--target", place.at("password file", "below a file")]),
+      place.holdfast(["snapshots"], {
+        environment: { ...place.environment, RESTIC_PASSWORD: `${passwordCanary}, wrong` },
       }),
+      place.holdfast(
+        [
+          "-r",
+          `rest:http://user:${encodeURIComponent(passwordCanary)}@127.0.0.1:9/`,
+          "snapshots",
+          "--retry-lock",
+          "0s",
+        ],
+        {
+          timeoutMs: 3000,
+        },
+      ),
     ];
     for (const { command, stdout, stderr } of outcomes) {
       for (const secret of [contentCanary, passwordCanary, encodeURIComponent(passwordCanary)]) {
-        assert.ok(!`${stdout}${stderr}`.includes(secret), command);
+        assert.ok(!(stdout.toString() + stderr).includes(secret), command);
       }
     }
   });

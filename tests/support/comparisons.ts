@@ -17,9 +17,8 @@ function listing(outcome: Outcome): Map<string, Record<string, unknown>> {
   return new Map(
     nodes.map((node) => {
       // Names that are not UTF-8 look alike in JSON; the inode tells them apart.
-      const { path_base64: _, ...fields } = node;
       // restic leaves a mode of 0 out.
-      return [`${String(node["path"])} ${String(node["inode"])}`, { mode: 0, ...fields }];
+      return [`${String(node["path"])} ${String(node["inode"])}`, { mode: 0, ...node, path_base64: undefined }];
     }),
   );
 }
@@ -61,7 +60,10 @@ export function assertSameDump(place: Workplace, snapshot: string, file: string,
  * rounds them to seconds.
  */
 export function archiveListing(archive: Buffer, prefix = ""): string[] {
-  const outcome = expectStatus(run("tar", ["--list", "--verbose", "--numeric-owner", "--file=-"], { input: archive }), 0);
+  const outcome = expectStatus(
+    run("tar", ["--list", "--verbose", "--numeric-owner", "--file=-"], { input: archive }),
+    0,
+  );
   return outcome.stdout
     .toString("latin1")
     .trim()

@@ -30,7 +30,12 @@ export class Forgery {
   /** A directory; its id. Nothing is checked, nothing sorted. */
   tree(nodes: readonly ForgedNode[]): string {
     const times = { mtime: "2020-01-01T00:00:00Z", atime: "2020-01-01T00:00:00Z", ctime: "2020-01-01T00:00:00Z" };
-    const full = nodes.map((node) => ({ mode: node.type === "dir" ? 0x800001ed : 0o644, ...times, content: null, ...node }));
+    const full = nodes.map((node) => ({
+      mode: node.type === "dir" ? 0x800001ed : 0o644,
+      ...times,
+      content: null,
+      ...node,
+    }));
     return this.#add("tree", Buffer.from(`${JSON.stringify({ nodes: full })}\n`));
   }
 
@@ -60,8 +65,14 @@ export class Forgery {
       return entry;
     });
     await repository.saveUnpacked("index", Buffer.from(JSON.stringify({ packs: [{ id: sha256(pack), blobs }] })));
-    const snapshot = { time: new Date().toISOString(), tree: root, paths: ["/forged"], hostname: "forger", username: "forger" };
-    return repository.saveUnpacked("snapshot", Buffer.from(JSON.stringify(snapshot)));
+    const snapshot = {
+      time: new Date().toISOString(),
+      tree: root,
+      paths: ["/forged"],
+      hostname: "forger",
+      username: "forger",
+    };
+    return await repository.saveUnpacked("snapshot", Buffer.from(JSON.stringify(snapshot)));
   }
 
   #add(type: "data" | "tree", plain: Buffer): string {

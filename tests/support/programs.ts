@@ -141,5 +141,7 @@ export function jsonLines(output: Buffer | string): Record<string, unknown>[] {
 /** The last object of this type. */
 export function message(outcome: Outcome, type: string): Record<string, unknown> {
   const found = jsonLines(outcome.stdout).findLast((object) => object["message_type"] === type);
-  return found ?? assert.fail(`${outcome.command} printed no ${type}:\n${outcome.stdout}\n${outcome.stderr}`);
+  return (
+    found ?? assert.fail(`${outcome.command} printed no ${type}:\n${outcome.stdout.toString()}\n${outcome.stderr}`)
+  );
 }

@@ -33,7 +33,11 @@ export class RestServer implements AsyncDisposable {
   async start(): Promise<void> {
     const words = ["--path", this.#directory, "--listen", `127.0.0.1:${this.port}`, "--no-auth", ...this.#flags];
     const running = new Running(programPath("restServer"), words, { stdio: ["ignore", "pipe", "pipe"] });
-    for (let waitedMs = 0; !`${running.stdoutSoFar}${running.stderrSoFar}`.includes("start server on"); waitedMs += 20) {
+    for (
+      let waitedMs = 0;
+      !`${running.stdoutSoFar}${running.stderrSoFar}`.includes("start server on");
+      waitedMs += 20
+    ) {
       assert.ok(waitedMs < startMs, `rest-server does not start:\n${running.stdoutSoFar}${running.stderrSoFar}`);
       await sleep(20);
     }

@@ -34,7 +34,10 @@ export function noise(seed: string, lengthBytes: number): Buffer {
 
 /** Text that compresses as text does. */
 export function prose(seed: string, lengthBytes: number): Buffer {
-  const words = noise(seed, 4096).toString("base64").match(/.{1,7}/g) ?? [];
+  const words =
+    noise(seed, 4096)
+      .toString("base64")
+      .match(/.{1,7}/g) ?? [];
   const picks = noise(`${seed} order`, Math.ceil(lengthBytes / 4));
   const text: string[] = [];
   let made = 0;
@@ -54,7 +57,10 @@ export function makeOrdinaryTree(root: string, seed = "ordinary"): void {
     const directory = path.join(root, `folder ${folder}`, "inner");
     mkdirSync(directory, { recursive: true });
     for (let file = 0; file < 12; file++) {
-      writeFileSync(path.join(directory, `file-${file}.txt`), prose(`${seed} ${folder} ${file}`, 300 * (file + 1) ** 2));
+      writeFileSync(
+        path.join(directory, `file-${file}.txt`),
+        prose(`${seed} ${folder} ${file}`, 300 * (file + 1) ** 2),
+      );
     }
   }
   writeFileSync(path.join(root, "noise.bin"), noise(seed, 3_500_000));
@@ -84,7 +90,17 @@ export function makeOddTree(root: string): void {
   mkdirSync(raw(0x64, 0xe9, 0x70));
   writeFileSync(Buffer.concat([raw(0x64, 0xe9, 0x70), Buffer.from("/inside \xc3")]), "below one");
   symlinkSync(Buffer.from([0x74, 0xff, 0x6f]), raw(0x6c, 0xfe));
-  for (const name of ["new\nline", 'quote " and \\ back', "tab\tand \u2028 line", "<&> html", "ünïcödé ☃ 𝄞", " ", "-r", "*", "\x7f\x01"]) {
+  for (const name of [
+    "new\nline",
+    'quote " and \\ back',
+    "tab\tand \u2028 line",
+    "<&> html",
+    "ünïcödé ☃ 𝄞",
+    " ",
+    "-r",
+    "*",
+    "\x7f\x01",
+  ]) {
     writeFileSync(at(name), name);
   }
   writeFileSync(at("n".repeat(255)), "255 bytes of name");

@@ -23,7 +23,7 @@ export function treeFacts(root: string, options: FactsOptions = {}): string[] {
   const lines: string[] = [];
   const firstNames = new Map<bigint, string>();
   const visit = (directory: Buffer, shown: string): void => {
-    const names = readdirSync(directory, { encoding: "buffer" }).toSorted(Buffer.compare);
+    const names = readdirSync(directory, { encoding: "buffer" }).toSorted((left, right) => Buffer.compare(left, right));
     for (const name of names) {
       const path = Buffer.concat([directory, Buffer.from("/"), name]);
       const label = `${shown}/${JSON.stringify(name.toString("latin1"))}`;

@@ -29,6 +29,8 @@ export class Narrator {
     const startedMs = this.#clock();
     let share: number | null = null;
     const seconds = (): number => (this.#clock() - startedMs) / 1000;
+    // What was said before stands above what is under way.
+    this.#output.flush();
     const timer = setInterval(() => this.#show(verb, seconds(), share), frameMs);
     try {
       this.#show(verb, 0, null);

@@ -129,7 +129,7 @@ export async function restoreTo(
   return { summary, events, errors };
 }
 
-function setXattr(path: string, name: string, value: Buffer): void {
+export function setXattr(path: string, name: string, value: Buffer): void {
   using parent = DirectoryHandle.open(calls, Buffer.from(join(path, "..")));
   const base = Buffer.from(path.slice(path.lastIndexOf("/") + 1));
   const others = metadata.readXattrs(Buffer.from(path)).filter((each) => each.name !== name);
@@ -137,7 +137,7 @@ function setXattr(path: string, name: string, value: Buffer): void {
 }
 
 /** An ACL as Linux stores it: version 2, then tag, permissions and id of each entry. */
-function acl(entries: readonly (readonly [tag: number, permissions: number, id: number])[]): Buffer {
+export function acl(entries: readonly (readonly [tag: number, permissions: number, id: number])[]): Buffer {
   const bytes = Buffer.alloc(4 + entries.length * 8);
   bytes.writeUInt32LE(2, 0);
   for (const [i, [tag, permissions, id]] of entries.entries()) {

@@ -3,7 +3,7 @@ import { sealOverheadBytes } from "../codec/seal.ts";
 import { HoldfastError } from "../errors.ts";
 import type { BlobIndex, BlobLocation } from "../index/blob-index.ts";
 import { displayPath } from "../filesystem/system-error.ts";
-import type { BlobLengths, RestoredFile } from "./restored-file.ts";
+import type { BlobLengths, FileFacts, RestoredFile } from "./restored-file.ts";
 
 /** What a batch holds at most: bounds memory, while a pack is still mostly read once. */
 const batchFiles = 2048;
@@ -11,7 +11,7 @@ const batchBlobs = 8192;
 const batchParts = 64;
 
 /** One range fills this much, unless a single blob is larger, and serves so many places at most. */
-const rangeBytes = 2 * 1024 * 1024;
+const rangeBytes = 768 * 1024;
 const rangeTargets = 2048;
 const fewBlobs = 8;
 /** Reading on over a smaller gap is cheaper than another request. */
@@ -53,7 +53,7 @@ export function contentOf(
   index: BlobIndex,
   content: readonly string[],
   path: Buffer,
-): { ids: Buffer | readonly string[]; lengths: BlobLengths; places: readonly BlobLocation[] | null; sizeBytes: number } {
+): Pick<FileFacts, "ids" | "lengths" | "places" | "sizeBytes"> {
   // Most files have one blob, and buffers cost more than what they would hold.
   const isFew = content.length <= fewBlobs;
   const ids = isFew ? null : Buffer.allocUnsafe(content.length * 32);

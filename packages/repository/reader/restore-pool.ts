@@ -14,6 +14,8 @@ import type {
 /** A thread's young objects; its bulk lies outside of the heap. */
 const heapLimits = { maxYoungGenerationSizeMb: 3 };
 
+const startedEarly = 2;
+
 interface Waiting {
   readonly resolve: (answer: RestoreAnswer) => void;
   readonly reject: (error: unknown) => void;
@@ -41,6 +43,11 @@ export class RestorePool implements AsyncDisposable {
 
   get workers(): number {
     return this.#maximum;
+  }
+
+  /** Starts a few threads before there is work: that takes as long as reading an index. */
+  startEarly(): void {
+    while (this.#threads.length < Math.min(startedEarly, this.#maximum)) this.#start();
   }
 
   throwIfFailed(): void {

@@ -11,11 +11,14 @@ import type { RestoreRequest } from "./restore-request.ts";
 import { everyPath } from "../selection/path-rules.ts";
 import type { Repository, StoredSnapshot } from "../store/repository.ts";
 import {
+  acl,
   assertSameTree,
   capture,
   createRepository,
+  describeTree,
   openRepository,
   restoreTo,
+  setXattr,
   storeBlobs,
   storeTrees,
   Workplace,
@@ -156,6 +159,25 @@ test("overwrite if-newer replaces what is older", async () => {
     execFileSync("touch", ["-d", "2019-01-01", join(at, "small")]);
   });
   await restoreTo(repository, snapshot, directory, { overwrite: "if-newer" });
+  assertSameTree(directory, source);
+});
+
+test("what a directory gives new files is taken from them again", async () => {
+  const directory = target((at) => {
+    const below = join(at, "sub");
+    fs.mkdirSync(below);
+    fs.chownSync(below, 0, 12345);
+    fs.chmodSync(below, 0o2777);
+    const nobody = 0xffffffff;
+    const entries = [[1, 7, nobody], [2, 7, 4321], [4, 5, nobody], [16, 7, nobody], [32, 5, nobody]] as const;
+    setXattr(below, "system.posix_acl_default", acl(entries));
+    fs.writeFileSync(join(below, "inherits"), "");
+    assert.equal(fs.statSync(join(below, "inherits")).gid, 12345);
+    assert.ok(describeTree(at).facts.get("/sub/inherits")!.includes("posix_acl_access"));
+    fs.rmSync(join(below, "inherits"));
+  });
+  const { errors } = await restoreTo(repository, snapshot, directory);
+  assert.deepEqual(errors, []);
   assertSameTree(directory, source);
 });
 

@@ -33,13 +33,14 @@ export async function restore(
 ): Promise<RestoreSummary> {
   const startedMs = performance.now();
   const selection = new PathSelection(request.rules);
+  await using pool = new RestorePool(repository.masterKey, request, request.workers ?? availableParallelism());
+  if (!request.dryRun) pool.startEarly();
   const treeId = await findTree(repository, request.snapshot.tree, Buffer.from(request.subfolder as string));
   const index = await repository.loadIndex();
   const report = new RestoreReport(listener, estimateOf(request));
   const calls = openLibc();
   if (calls.missing.length > 0)
     listener({ kind: "warning", message: `not possible on this machine: ${calls.missing.join("; ")}` });
-  await using pool = new RestorePool(repository.masterKey, request, request.workers ?? availableParallelism());
   const content = new ContentRestorer(repository, index, pool, calls, report, {
     ...request,
     settled: (file) => entries.fileSettled(file),

@@ -77,8 +77,10 @@ export class RestoredFile {
 
   /** 32 bytes for each of the blobs from `first` on, before `end`. */
   idBytes(first: number, end: number): Uint8Array {
+    const { ids } = this;
+    // A copy of their own: a view of Buffer's pool would take the whole pool to a worker.
     return new Uint8Array(
-      Buffer.isBuffer(this.ids) ? this.ids.subarray(first * 32, end * 32) : Buffer.from(this.ids.slice(first, end).join(""), "hex"),
+      Buffer.isBuffer(ids) ? ids.subarray(first * 32, end * 32) : Buffer.from(ids.slice(first, end).join(""), "hex"),
     );
   }
 }
