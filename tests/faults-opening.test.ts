@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Repository, openStorage, parseLocation } from "@holdfast/repository";
-import { expectStatus, jsonLines, mainFile, message, programPath, run, Running } from "./support/programs.ts";
+import { expectStatus, jsonLines, mainFile, message, programPath, run } from "./support/programs.ts";
 import { makeOrdinaryTree } from "./support/sample-tree.ts";
 import { password, Workplace } from "./support/workplace.ts";
 
@@ -174,10 +174,9 @@ describe("a repository that is locked", () => {
 
   it("understands restic's locks", async () => {
     // restic waits for its standard input while it holds its lock.
-    const environment = { ...place.environment, RESTIC_PASSWORD: undefined };
     place.write("password", password);
     const words = ["-r", place.repository, "--no-cache", "--password-file", place.at("password"), "backup", "--stdin"];
-    const running = new Running(programPath("restic"), words, { env: environment });
+    const running = place.startProgram(programPath("restic"), words, { RESTIC_PASSWORD: undefined });
     for (let turn = 0; place.storeFiles("locks").length === 0; turn++) {
       assert.ok(turn < 200, "restic takes its lock");
       await sleep(50);

@@ -37,6 +37,7 @@ export class Workplace implements Disposable {
   environment: NodeJS.ProcessEnv;
   /** Given to every program with -r. */
   repository: string;
+  readonly #running: Running[] = [];
 
   constructor(name: string) {
     this.directory = mkdtempSync(path.join(tmpdir(), `holdfast-${name}-`));
@@ -70,10 +71,14 @@ export class Workplace implements Disposable {
 
   /** `holdfast repo …` beside the test. */
   start(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Running {
-    return new Running(process.execPath, this.#holdfastWords(words), {
-      cwd: this.directory,
-      env: { ...this.environment, ...environment },
-    });
+    return this.startProgram(process.execPath, this.#holdfastWords(words), environment);
+  }
+
+  /** Any program beside the test; killed with the workplace if a test has failed before its end. */
+  startProgram(command: string, words: readonly string[], environment: NodeJS.ProcessEnv = {}): Running {
+    const running = new Running(command, words, { cwd: this.directory, env: { ...this.environment, ...environment } });
+    this.#running.push(running);
+    return running;
   }
 
   /** restic to its end, without a cache. */
@@ -149,6 +154,7 @@ export class Workplace implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    for (const running of this.#running) running.kill("SIGKILL");
     rmSync(this.directory, { recursive: true, force: true });
   }
 

@@ -1,7 +1,9 @@
 // The restorer's worker threads as the main thread sees them.
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { MasterKey } from "../codec/seal.ts";
 import { HoldfastError } from "../errors.ts";
+import type { ReadyMessage } from "../threads/worker-threads.ts";
+import { WorkerThreads } from "../threads/worker-threads.ts";
 import type { WriteOptions } from "./file-writer.ts";
 import type {
   FromRestoreWorker,
@@ -11,10 +13,7 @@ import type {
   RestoreWorkerSetup,
 } from "./restore-messages.ts";
 
-/** A thread's young objects; its bulk lies outside of the heap. */
-const heapLimits = { maxYoungGenerationSizeMb: 3 };
-
-const startedEarly = 2;
+const workerScript = new URL("./restore-worker.ts", import.meta.url);
 
 interface Waiting {
   readonly resolve: (answer: RestoreAnswer) => void;
@@ -27,43 +26,37 @@ interface Thread {
 }
 
 export class RestorePool implements AsyncDisposable {
-  readonly #setup: RestoreWorkerSetup;
   readonly #stop: Int32Array;
-  readonly #threads: Thread[] = [];
-  readonly #maximum: number;
+  readonly #workers: WorkerThreads;
+  readonly #threads: readonly Thread[];
   readonly #underWay = new Set<Promise<void>>();
   #failure: unknown = null;
 
   constructor(key: MasterKey, options: WriteOptions, workers: number) {
     const stop = new SharedArrayBuffer(4);
     this.#stop = new Int32Array(stop);
-    this.#setup = { key, options, stop };
-    this.#maximum = workers;
+    const setup: RestoreWorkerSetup = { key, options, stop };
+    this.#workers = new WorkerThreads(workerScript, workers, setup);
+    this.#threads = this.#workers.workers.map((worker) => this.#listen(worker));
   }
 
   get workers(): number {
-    return this.#maximum;
-  }
-
-  /** Starts a few threads before there is work: that takes as long as reading an index. */
-  startEarly(): void {
-    while (this.#threads.length < Math.min(startedEarly, this.#maximum)) this.#start();
+    return this.#threads.length;
   }
 
   throwIfFailed(): void {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Gives a task to the thread with the least to do; a thread is started when the others are busy. */
+  /** Gives a task to the thread with the least to do. */
   run<K extends RestoreTask["kind"]>(
     task: Extract<RestoreTask, { kind: K }>,
     transfer: ArrayBuffer[] = [],
   ): Promise<Extract<RestoreAnswer, { kind: K }>> {
     this.throwIfFailed();
-    let thread = this.#threads[0];
-    for (const other of this.#threads) if (other.waiting.length < thread!.waiting.length) thread = other;
-    if (!thread || (thread.waiting.length > 0 && this.#threads.length < this.#maximum)) thread = this.#start();
-    const { worker, waiting } = thread;
+    const { worker, waiting } = this.#threads.reduce((least, other) =>
+      other.waiting.length < least.waiting.length ? other : least,
+    );
     const answer = new Promise<Extract<RestoreAnswer, { kind: K }>>((resolve, reject) => {
       waiting.push({ resolve: resolve as (answer: RestoreAnswer) => void, reject });
       worker.postMessage(task, transfer);
@@ -88,20 +81,17 @@ export class RestorePool implements AsyncDisposable {
     this.abort(new HoldfastError("interrupted", "the restore was stopped"));
     // A thread that is ended in the middle of a file would leave a part of it behind.
     await Promise.all(this.#underWay);
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    await this.#workers[Symbol.asyncDispose]();
   }
 
-  #start(): Thread {
-    const worker = new Worker(new URL("./restore-worker.ts", import.meta.url), {
-      workerData: this.#setup,
-      resourceLimits: heapLimits,
-    });
+  #listen(worker: Worker): Thread {
     const thread: Thread = { worker, waiting: [] };
     const fail = (error: HoldfastError): void => {
       this.abort(error);
       for (const { reject } of thread.waiting.splice(0)) reject(this.#failure);
     };
-    worker.on("message", (message: FromRestoreWorker) => {
+    worker.on("message", (message: FromRestoreWorker | ReadyMessage) => {
+      if (message.kind === "ready") return;
       const waiting = thread.waiting.shift();
       if (message.kind === "answer") {
         waiting?.resolve(message.answer);
@@ -114,7 +104,6 @@ export class RestorePool implements AsyncDisposable {
       fail(new HoldfastError("internal", `a worker thread failed: ${error.message}`, { cause: error })),
     );
     worker.on("exit", () => fail(new HoldfastError("internal", "a worker thread ended before its work")));
-    this.#threads.push(thread);
     return thread;
   }
 }

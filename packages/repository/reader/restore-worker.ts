@@ -132,3 +132,4 @@ port.on("message", (task: RestoreTask) => {
   }
   port.postMessage(message);
 });
+port.postMessage({ kind: "ready" });

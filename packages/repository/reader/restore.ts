@@ -1,5 +1,4 @@
 // Restores a snapshot, or a part of it, into a directory.
-import { mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { HoldfastError } from "../errors.ts";
@@ -7,6 +6,7 @@ import { DirectoryHandle } from "../filesystem/create.ts";
 import { openLibc } from "../filesystem/libc.ts";
 import { errorNumber, systemError } from "../filesystem/system-error.ts";
 import { PathSelection } from "../selection/path-rules.ts";
+import { makeDirectories } from "../storage/make-directories.ts";
 import type { Repository } from "../store/repository.ts";
 import { ContentRestorer } from "./content-restorer.ts";
 import { EntryRestorer } from "./entry-restorer.ts";
@@ -33,8 +33,8 @@ export async function restore(
 ): Promise<RestoreSummary> {
   const startedMs = performance.now();
   const selection = new PathSelection(request.rules);
+  // The threads start while the index is read.
   await using pool = new RestorePool(repository.masterKey, request, request.workers ?? availableParallelism());
-  if (!request.dryRun) pool.startEarly();
   const treeId = await findTree(repository, request.snapshot.tree, Buffer.from(request.subfolder as string));
   const index = await repository.loadIndex();
   const report = new RestoreReport(listener, estimateOf(request));
@@ -46,7 +46,7 @@ export async function restore(
     settled: (file) => entries.fileSettled(file),
   });
   const entries: EntryRestorer = new EntryRestorer(
-    openTarget(calls, request),
+    await openTarget(calls, request),
     index,
     content,
     selection,
@@ -97,10 +97,10 @@ function estimateOf({ snapshot, subfolder, rules }: RestoreRequest): { entries: 
 }
 
 /** The open target; null in a dry run where it does not exist. */
-function openTarget(calls: ReturnType<typeof openLibc>, request: RestoreRequest): DirectoryHandle | null {
+async function openTarget(calls: ReturnType<typeof openLibc>, request: RestoreRequest): Promise<DirectoryHandle | null> {
   const path = Buffer.from(resolve(request.target));
   try {
-    if (!request.dryRun) mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (!request.dryRun) await makeDirectories(resolve(request.target), 0o700);
   } catch (error) {
     throw systemError("target", "create the directory", path, errorNumber(error));
   }

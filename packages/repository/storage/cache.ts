@@ -1,10 +1,11 @@
 // Storage with a local copy of what is read often. What is kept is the ciphertext, just as it is stored.
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { HoldfastError } from "../errors.ts";
 import { assertRange, directories, isFileName, rangePastEnd, relativePath } from "./file-layout.ts";
 import { temporaryName } from "./local.ts";
+import { makeDirectories } from "./make-directories.ts";
 import type { ByteRange, FileType, Storage, StoredFile } from "./storage.ts";
 
 export interface CacheOptions {
@@ -139,7 +140,7 @@ export class CacheStorage implements Storage {
   async #write(path: string, pieces: readonly Uint8Array[]): Promise<boolean> {
     const temporary = temporaryName(path);
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await makeDirectories(dirname(path), 0o700);
       await writeFile(join(this.#base, "CACHEDIR.TAG"), cacheTag, { flag: "wx", mode: 0o600 }).catch(() => undefined);
       await using file = await open(temporary, "wx", 0o600);
       for (const piece of pieces) await file.writeFile(piece);

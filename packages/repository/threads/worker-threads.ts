@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 
 /** A thread's young objects; few, because its bulk lies in shared memory. */
-const heapLimits = { maxYoungGenerationSizeMb: 8 };
+const heapLimits = { maxYoungGenerationSizeMb: 4 };
 
 /** What every worker script sends when its imports are done, before anything else. */
 export interface ReadyMessage {
