@@ -116,8 +116,14 @@ test("use after disposal is an error, not the end of the process", () => {
   const compressor = new Compressor();
   const frame = compressor.compress(Buffer.from("text"));
   compressor[Symbol.dispose]();
-  assert.throws(() => compressor.compress(Buffer.from("text")), (error) => hasCode(error, "internal"));
+  assert.throws(
+    () => compressor.compress(Buffer.from("text")),
+    (error) => hasCode(error, "internal"),
+  );
   const decompressor = new Decompressor();
   decompressor[Symbol.dispose]();
-  assert.throws(() => decompressor.decompress(frame, 100), (error) => hasCode(error, "internal"));
+  assert.throws(
+    () => decompressor.decompress(frame, 100),
+    (error) => hasCode(error, "internal"),
+  );
 });

@@ -29,6 +29,9 @@ test("a blob is new once, whatever its type and however many copies it has", () 
   assert.equal(marks.mark(idOf(60_000), "data"), "unknown");
   const marked = [...index.blobs()].filter(({ id, type }) => marks.has(id, type)).length;
   // Every 7th, each counted with its copies and with the other type where that is there.
-  const expected = Array.from({ length: Math.ceil(50_000 / 7) }, (_, i) => i * 7).reduce((sum, n) => sum + 1 + (n % 10 ? 0 : 1) + (n % 100 ? 0 : 1), 0);
+  const expected = Array.from({ length: Math.ceil(50_000 / 7) }, (_, i) => i * 7).reduce(
+    (sum, n) => sum + 1 + (n % 10 ? 0 : 1) + (n % 100 ? 0 : 1),
+    0,
+  );
   assert.equal(marked, expected);
 });

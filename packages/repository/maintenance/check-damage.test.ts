@@ -234,7 +234,10 @@ describe("what is missing", () => {
 
   test("the blobs of one data pack in all indexes: names the files that need them", async () => {
     const [left] = files.data as [Place];
-    const packs = new Map<string, { id: string; type: "data" | "tree"; offset: number; lengthBytes: number; plainLength: number }[]>();
+    const packs = new Map<
+      string,
+      { id: string; type: "data" | "tree"; offset: number; lengthBytes: number; plainLength: number }[]
+    >();
     for (const { id, type, location } of (await repository.loadIndex()).blobs()) {
       if (location.pack === left.name) continue;
       packs.set(location.pack, [...(packs.get(location.pack) ?? []), { id: id.toString("hex"), type, ...location }]);
@@ -247,7 +250,8 @@ describe("what is missing", () => {
         const missing = findings.find(({ kind }) => kind === "blobs-missing");
         assert.deepEqual(names(missing), { snapshots: snapshotIds, paths: [at("a", "one"), at("a", "two")] });
         assert.equal(made.isSound(), false);
-      }));
+      }),
+    );
     await repository.storage.remove("index", name);
   });
 
@@ -316,11 +320,10 @@ describe("leftovers", () => {
     try {
       const report = await checkAll();
       assert.equal(report.verdict, "rubbish");
-      assert.deepEqual(new Set(report.findings.map(({ kind, severity, file }) => `${severity} ${kind} ${file?.name}`)), new Set([
-        `rubbish index-empty ${index}`,
-        `rubbish lock-stale ${lock}`,
-        `rubbish pack-unindexed ${garbage}`,
-      ]));
+      assert.deepEqual(
+        new Set(report.findings.map(({ kind, severity, file }) => `${severity} ${kind} ${file?.name}`)),
+        new Set([`rubbish index-empty ${index}`, `rubbish lock-stale ${lock}`, `rubbish pack-unindexed ${garbage}`]),
+      );
       assert.ok(made.isSound());
     } finally {
       await repository.storage.remove("index", index);
@@ -419,12 +422,17 @@ test("opening a repository with a damaged config or only damaged keys says so", 
 
 test("an interrupted check ends with `interrupted`, before it begins and while it runs", async () => {
   const before = AbortSignal.abort();
-  await assert.rejects(check(repository, { readData: true, signal: before }, () => undefined), (error) => hasCode(error, "interrupted"));
+  await assert.rejects(
+    check(repository, { readData: true, signal: before }, () => undefined),
+    (error) => hasCode(error, "interrupted"),
+  );
   const controller = new AbortController();
   const stopAtData = ({ kind, phase }: { kind: string; phase?: string }): void => {
     if (kind === "progress" && phase === "trees") controller.abort();
   };
-  await assert.rejects(check(repository, { readData: true, signal: controller.signal }, stopAtData), (error) => hasCode(error, "interrupted"));
+  await assert.rejects(check(repository, { readData: true, signal: controller.signal }, stopAtData), (error) =>
+    hasCode(error, "interrupted"),
+  );
 });
 
 test("every finding comes to the listener, and progress of every phase", async () => {

@@ -155,7 +155,8 @@ export class ContentRestorer {
       candidates.map(async ({ file }) => {
         if (!(await this.#holds(file, bytesOf(file.name), 0, file.lengths.length, 0))) return;
         const { directory, name, metadata } = file;
-        if (!this.#options.dryRun) this.#metadata(file, setMetadataOf(directory.handle!, bytesOf(name), metadata, false));
+        if (!this.#options.dryRun)
+          this.#metadata(file, setMetadataOf(directory.handle!, bytesOf(name), metadata, false));
         this.#report.item("unchanged", "file", file.path, file.sizeBytes);
         this.#end(file);
       }),

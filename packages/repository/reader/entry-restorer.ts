@@ -235,7 +235,15 @@ export class EntryRestorer {
     }
     if (there && isDirectory(there)) this.#clear(directory, name);
     const replaces = there !== null;
-    return new RestoredFile({ directory, name: byteString(name), metadata, ...content, replaces, compares: hasSize, links });
+    return new RestoredFile({
+      directory,
+      name: byteString(name),
+      metadata,
+      ...content,
+      replaces,
+      compares: hasSize,
+      links,
+    });
   }
 
   #emptyFile(file: RestoredFile): void {

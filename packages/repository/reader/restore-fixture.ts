@@ -239,7 +239,9 @@ export function describeTree(directory: string): { facts: Map<string, string>; b
   for (const { path, shown, status } of found) {
     if (!firstNames.has(status.inode)) firstNames.set(status.inode, shown);
     facts.set(shown, factsOf(path, status, firstNames.get(status.inode)!));
-    blocks.set(shown, fs.lstatSync(path).blocks);
+    const stats = fs.lstatSync(path);
+    // What a directory takes depends on the order in which its names came.
+    if (stats.isFile()) blocks.set(shown, stats.blocks);
   }
   return { facts, blocks };
 }
@@ -288,11 +290,19 @@ export function assertSameFacts(one: ReadonlyMap<string, string>, other: Readonl
 
 /** Stores trees, however strange, in a pack of their own; returns their ids. */
 export function storeTrees(repository: Repository, trees: readonly Buffer[]): Promise<string[]> {
-  return storeBlobs(repository, "tree", trees.map((content) => ({ content, id: idOf(content) })));
+  return storeBlobs(
+    repository,
+    "tree",
+    trees.map((content) => ({ content, id: idOf(content) })),
+  );
 }
 
 /** Stores well sealed blobs under the ids given, right or wrong. */
-export async function storeBlobs(repository: Repository, type: "data" | "tree", wanted: readonly { content: Buffer; id: string }[]): Promise<string[]> {
+export async function storeBlobs(
+  repository: Repository,
+  type: "data" | "tree",
+  wanted: readonly { content: Buffer; id: string }[],
+): Promise<string[]> {
   const sealed = wanted.map(({ content }) => repository.sealer.seal(content));
   let offset = 0;
   const blobs = wanted.map(({ id }, i) => {
@@ -302,7 +312,12 @@ export async function storeBlobs(repository: Repository, type: "data" | "tree", 
   });
   const pack = Buffer.concat([...sealed, sealPack(blobs, repository.sealer)]);
   await repository.storage.put("pack", idOf(pack), [pack]);
-  const listed = blobs.map((blob) => ({ id: blob.id.toString("hex"), type, offset: blob.offset, length: blob.lengthBytes }));
+  const listed = blobs.map((blob) => ({
+    id: blob.id.toString("hex"),
+    type,
+    offset: blob.offset,
+    length: blob.lengthBytes,
+  }));
   await repository.saveUnpacked("index", Buffer.from(JSON.stringify({ packs: [{ id: idOf(pack), blobs: listed }] })));
   return wanted.map(({ id }) => id);
 }

@@ -94,7 +94,9 @@ export class RestoreBatch {
   /** How many blobs still fit. */
   get room(): number {
     const isFull =
-      this.pieces.length >= batchFiles || this.#directories.size >= this.#maximumDirectories || this.#parts >= batchParts;
+      this.pieces.length >= batchFiles ||
+      this.#directories.size >= this.#maximumDirectories ||
+      this.#parts >= batchParts;
     return isFull ? 0 : batchBlobs - this.#blobs;
   }
 

@@ -63,7 +63,10 @@ function target(fill?: (directory: string) => void): string {
 }
 
 function namesBelow(directory: string): string[] {
-  return execFileSync("find", [directory, "-mindepth", "1", "-printf", "%P\\n"], { encoding: "utf8" }).split("\n").slice(0, -1).sort();
+  return execFileSync("find", [directory, "-mindepth", "1", "-printf", "%P\\n"], { encoding: "utf8" })
+    .split("\n")
+    .slice(0, -1)
+    .sort();
 }
 
 const text = (...names: string[]): string => fs.readFileSync(join(...names), "utf8");
@@ -169,7 +172,13 @@ test("what a directory gives new files is taken from them again", async () => {
     fs.chownSync(below, 0, 12345);
     fs.chmodSync(below, 0o2777);
     const nobody = 0xffffffff;
-    const entries = [[1, 7, nobody], [2, 7, 4321], [4, 5, nobody], [16, 7, nobody], [32, 5, nobody]] as const;
+    const entries = [
+      [1, 7, nobody],
+      [2, 7, 4321],
+      [4, 5, nobody],
+      [16, 7, nobody],
+      [32, 5, nobody],
+    ] as const;
     setXattr(below, "system.posix_acl_default", acl(entries));
     fs.writeFileSync(join(below, "inherits"), "");
     assert.equal(fs.statSync(join(below, "inherits")).gid, 12345);
@@ -254,10 +263,22 @@ for (const when of ["before it begins", "when the first bytes are written"]) {
     if (when === "before it begins") stop.abort();
     const directory = target();
     const request: RestoreRequest = {
-      snapshot, subfolder: "/source", target: directory, rules: everyPath, overwrite: "always", delete: false, sparse: false, verify: false,
-      dryRun: false, signal: stop.signal,
+      snapshot,
+      subfolder: "/source",
+      target: directory,
+      rules: everyPath,
+      overwrite: "always",
+      delete: false,
+      sparse: false,
+      verify: false,
+      dryRun: false,
+      signal: stop.signal,
     };
-    const running = restore(repository, request, (event) => event.kind === "progress" && event.bytesDone > 0 && stop.abort());
+    const running = restore(
+      repository,
+      request,
+      (event) => event.kind === "progress" && event.bytesDone > 0 && stop.abort(),
+    );
     await assert.rejects(running, (error) => hasCode(error, "interrupted"));
     for (const name of namesBelow(directory)) {
       assert.doesNotMatch(name, /holdfast/);

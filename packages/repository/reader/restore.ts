@@ -97,7 +97,10 @@ function estimateOf({ snapshot, subfolder, rules }: RestoreRequest): { entries: 
 }
 
 /** The open target; null in a dry run where it does not exist. */
-async function openTarget(calls: ReturnType<typeof openLibc>, request: RestoreRequest): Promise<DirectoryHandle | null> {
+async function openTarget(
+  calls: ReturnType<typeof openLibc>,
+  request: RestoreRequest,
+): Promise<DirectoryHandle | null> {
   const path = Buffer.from(resolve(request.target));
   try {
     if (!request.dryRun) await makeDirectories(resolve(request.target), 0o700);

@@ -33,12 +33,17 @@ test("shared locks go together, an exclusive one with none", async () => {
   assert.deepEqual(await readLocks(one!), []);
   await using exclusive = await RepositoryLock.take(one!, { exclusive: true, ...now });
   await exclusive.settled;
-  await assert.rejects(RepositoryLock.take(two!, { exclusive: false, ...now }), (error) => isLocked(error) && /here/.test(String(error)));
+  await assert.rejects(
+    RepositoryLock.take(two!, { exclusive: false, ...now }),
+    (error) => isLocked(error) && /here/.test(String(error)),
+  );
 });
 
 test("two that come at the same moment find each other when they look again", async () => {
   const [one, two] = await repositories(here, { ...here, hostname: "there" });
-  const locks = await Promise.allSettled([one!, two!].map((each) => RepositoryLock.take(each, { exclusive: true, ...now })));
+  const locks = await Promise.allSettled(
+    [one!, two!].map((each) => RepositoryLock.take(each, { exclusive: true, ...now })),
+  );
   const taken = locks.flatMap((lock) => (lock.status === "fulfilled" ? [lock.value] : []));
   const settled = await Promise.allSettled(taken.map((lock) => lock.settled));
   assert.ok(settled.filter(({ status }) => status === "fulfilled").length <= 1);

@@ -26,7 +26,13 @@ async function addPack(repository: Repository, type: BlobType, plains: readonly 
   const blobs = plains.map((plain) => {
     const sealed = repository.sealer.seal(plain);
     pieces.push(sealed);
-    const place = { id: createHash("sha256").update(plain).digest(), type, offset, lengthBytes: sealed.length, plainLength: 0 };
+    const place = {
+      id: createHash("sha256").update(plain).digest(),
+      type,
+      offset,
+      lengthBytes: sealed.length,
+      plainLength: 0,
+    };
     offset += sealed.length;
     return place;
   });
@@ -46,7 +52,9 @@ test("a repository is made once, and opens with its password only", async () => 
   await using made = await Repository.create(optionsFor(storage));
   assert.equal(made.version, 2);
   await assert.rejects(Repository.create(optionsFor(storage)), (error) => hasCode(error, "repository-exists"));
-  await assert.rejects(Repository.open({ ...optionsFor(storage), password: "Secret" }), (error) => hasCode(error, "wrong-password"));
+  await assert.rejects(Repository.open({ ...optionsFor(storage), password: "Secret" }), (error) =>
+    hasCode(error, "wrong-password"),
+  );
   await using opened = await Repository.open(optionsFor(storage));
   assert.equal(opened.id, made.id);
   assert.equal(opened.config.chunkerPolynomial, made.config.chunkerPolynomial);
@@ -60,19 +68,27 @@ test("damage to config and keys is damage, not a wrong password", async () => {
   const spoilt = new MemoryStorage();
   await (await Repository.create(optionsFor(spoilt)))[Symbol.asyncDispose]();
   spoilt.damage("config", "config", flip);
-  await assert.rejects(Repository.open(optionsFor(spoilt)), (error) => hasCode(error, "damaged") && /config/.test(error.message));
+  await assert.rejects(
+    Repository.open(optionsFor(spoilt)),
+    (error) => hasCode(error, "damaged") && /config/.test(error.message),
+  );
   const other = new MemoryStorage();
   await (await Repository.create(optionsFor(other)))[Symbol.asyncDispose]();
   const [key] = await namesOf(other, "key");
   other.damage("key", key!, flip);
-  await assert.rejects(Repository.open(optionsFor(other)), (error) => hasCode(error, "damaged") && error.message.includes(key!));
+  await assert.rejects(
+    Repository.open(optionsFor(other)),
+    (error) => hasCode(error, "damaged") && error.message.includes(key!),
+  );
   await other.remove("key", key!);
   await assert.rejects(Repository.open(optionsFor(other)), (error) => hasCode(error, "damaged"));
 });
 
 test("a chunker polynomial that is not irreducible is refused", async () => {
   const storage = new MemoryStorage();
-  await assert.rejects(Repository.create({ ...optionsFor(storage), polynomial: 1n << 53n }), (error) => hasCode(error, "damaged"));
+  await assert.rejects(Repository.create({ ...optionsFor(storage), polynomial: 1n << 53n }), (error) =>
+    hasCode(error, "damaged"),
+  );
 });
 
 test("blobs come back checked; of two copies the good one counts", async () => {
@@ -87,16 +103,28 @@ test("blobs come back checked; of two copies the good one counts", async () => {
   }
   for (const hurt of [packs[0]!, packs[1]!]) {
     await using repository = await Repository.open(optionsFor(storage));
-    storage.damage("pack", hurt, (bytes) => Buffer.concat([bytes.subarray(0, 50), Buffer.from([bytes[50]! ^ 1]), bytes.subarray(51)]));
+    storage.damage("pack", hurt, (bytes) =>
+      Buffer.concat([bytes.subarray(0, 50), Buffer.from([bytes[50]! ^ 1]), bytes.subarray(51)]),
+    );
     const load = repository.loadBlob("data", idOf(plain));
     if (hurt === packs[0]) assert.ok((await load).equals(plain));
-    else await assert.rejects(load, (error) => hasCode(error, "damaged") && error.message.includes(idOf(plain)) && packs.includes(String(error.context["pack"])));
+    else
+      await assert.rejects(
+        load,
+        (error) =>
+          hasCode(error, "damaged") &&
+          error.message.includes(idOf(plain)) &&
+          packs.includes(String(error.context["pack"])),
+      );
     assert.deepEqual(await repository.loadTree(idOf(tree)), []);
   }
   storage.damage("pack", packs[2]!, (bytes) => bytes.subarray(0, 40));
   {
     await using repository = await Repository.open(optionsFor(storage));
-    await assert.rejects(repository.loadTree(idOf(tree)), (error) => hasCode(error, "damaged") && error.message.includes("40 bytes"));
+    await assert.rejects(
+      repository.loadTree(idOf(tree)),
+      (error) => hasCode(error, "damaged") && error.message.includes("40 bytes"),
+    );
   }
   storage.damage("pack", packs[2]!, (bytes) => bytes.subarray(0, 40));
   {
@@ -108,8 +136,14 @@ test("blobs come back checked; of two copies the good one counts", async () => {
   }
   await using repository = await Repository.open(optionsFor(storage));
   await storage.remove("pack", packs[2]!);
-  await assert.rejects(repository.loadTree(idOf(tree)), (error) => hasCode(error, "damaged") && error.message.includes("missing"));
-  await assert.rejects(repository.loadBlob("data", "ab".repeat(32)), (error) => hasCode(error, "damaged") && error.message.includes("no index"));
+  await assert.rejects(
+    repository.loadTree(idOf(tree)),
+    (error) => hasCode(error, "damaged") && error.message.includes("missing"),
+  );
+  await assert.rejects(
+    repository.loadBlob("data", "ab".repeat(32)),
+    (error) => hasCode(error, "damaged") && error.message.includes("no index"),
+  );
 });
 
 test("many trees of one pack are read in few requests", async () => {
@@ -131,11 +165,18 @@ test("many trees of one pack are read in few requests", async () => {
 test("a damaged snapshot is named, the others are read", async () => {
   const storage = new MemoryStorage();
   await using repository = await Repository.create(optionsFor(storage));
-  const json = (tree: string): Buffer => Buffer.from(JSON.stringify({ time: "2026-01-01T00:00:00Z", tree, paths: ["/"] }));
+  const json = (tree: string): Buffer =>
+    Buffer.from(JSON.stringify({ time: "2026-01-01T00:00:00Z", tree, paths: ["/"] }));
   const good = await repository.saveUnpacked("snapshot", json("aa".repeat(32)));
   const bad = await repository.saveUnpacked("snapshot", json("bb".repeat(32)));
   storage.damage("snapshot", bad, (bytes) => bytes.subarray(1));
   const { snapshots, damaged } = await repository.loadSnapshots();
-  assert.deepEqual(snapshots.map(({ id }) => id), [good]);
-  assert.deepEqual(damaged.map(({ id }) => id), [bad]);
+  assert.deepEqual(
+    snapshots.map(({ id }) => id),
+    [good],
+  );
+  assert.deepEqual(
+    damaged.map(({ id }) => id),
+    [bad],
+  );
 });

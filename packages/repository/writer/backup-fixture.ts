@@ -48,10 +48,26 @@ export async function backUp(
   const { snapshots } = await repository.loadSnapshots();
   const entry: BackupEntry = { kind: "files", from: Buffer.from(path), at: Buffer.from("/data") };
   const request: BackupRequest = {
-    entries: [entry], paths: [path], hostname: "host", username: "user", uid: 0, gid: 0, tags: [], excludes: [],
-    timeNs: BigInt(Date.now()) * 1_000_000n, programVersion: "test", parent: snapshots.at(-1) ?? null,
-    selection: selectEverything, oneFileSystem: false, withAtime: false, dryRun: false, skipIfUnchanged: false,
-    readBack: false, mayWrite: Promise.resolve(), workers: 2, ...change,
+    entries: [entry],
+    paths: [path],
+    hostname: "host",
+    username: "user",
+    uid: 0,
+    gid: 0,
+    tags: [],
+    excludes: [],
+    timeNs: BigInt(Date.now()) * 1_000_000n,
+    programVersion: "test",
+    parent: snapshots.at(-1) ?? null,
+    selection: selectEverything,
+    oneFileSystem: false,
+    withAtime: false,
+    dryRun: false,
+    skipIfUnchanged: false,
+    readBack: false,
+    mayWrite: Promise.resolve(),
+    workers: 2,
+    ...change,
   };
   return backup(repository, request, (event) => events.push(event));
 }

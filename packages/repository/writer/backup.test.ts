@@ -27,12 +27,16 @@ function makeFiles(root: string): Map<string, Buffer> {
   add("large-noise", randomBytes(20_000_000));
   add("large-text", text(9_000_000));
   add("exactly-a-window", randomBytes(8 * 1024 * 1024));
-  add("bytes-\xff\xfe\n\"", Buffer.from("odd name"));
+  add('bytes-\xff\xfe\n"', Buffer.from("odd name"));
   for (let i = 0; i < 700; i++) add(`many/file-${i}`, Buffer.from(`content ${i}`));
   return files;
 }
 
-async function assertHolds(repository: Awaited<ReturnType<typeof makeRepository>>, treeId: string, files: Map<string, Buffer>): Promise<void> {
+async function assertHolds(
+  repository: Awaited<ReturnType<typeof makeRepository>>,
+  treeId: string,
+  files: Map<string, Buffer>,
+): Promise<void> {
   const nodes = await nodesOf(repository, treeId);
   const found = [...nodes].filter(([, node]) => node.type === "file").map(([path]) => path);
   assert.deepEqual(found.sort(), [...files.keys()].sort());
@@ -123,7 +127,12 @@ test("streams lie beside files, in any directory, and may be empty", async () =>
   const { treeId, files } = await backUp(repository, scratch.path, {
     entries: [
       { ...common, at: Buffer.from("/dumps/large.sql"), read: stream(content, 70_001), hint: { kind: "rabin" } },
-      { ...common, at: Buffer.from("/dumps/pages.db"), read: stream(content, 1 << 20), hint: { kind: "pages", runBytes: 65_536 } },
+      {
+        ...common,
+        at: Buffer.from("/dumps/pages.db"),
+        read: stream(content, 1 << 20),
+        hint: { kind: "pages", runBytes: 65_536 },
+      },
       { ...common, at: Buffer.from("/empty"), read: stream(Buffer.alloc(0), 1), hint: { kind: "small" } },
       { kind: "files", from: Buffer.from(scratch.path), at: Buffer.from("/files/data") },
     ],
@@ -140,11 +149,17 @@ test("streams lie beside files, in any directory, and may be empty", async () =>
 test("a stream whose producer fails leaves no snapshot", async () => {
   await using repository = await makeRepository();
   const failing = backUp(repository, "/", {
-    entries: [{
-      kind: "stream", at: Buffer.from("/dump"), mode: 0o600, mtimeNs: 1n, hint: { kind: "rabin" },
-      read: async () => Promise.resolve(0),
-      finish: async () => Promise.reject(new HoldfastError("source", "the program ended with status 3")),
-    }],
+    entries: [
+      {
+        kind: "stream",
+        at: Buffer.from("/dump"),
+        mode: 0o600,
+        mtimeNs: 1n,
+        hint: { kind: "rabin" },
+        read: async () => Promise.resolve(0),
+        finish: async () => Promise.reject(new HoldfastError("source", "the program ended with status 3")),
+      },
+    ],
   });
   await assert.rejects(failing, /status 3/);
   assert.equal((await repository.loadSnapshots()).snapshots.length, 0);
@@ -199,12 +214,17 @@ test("sockets are skipped and said; an entry that is missing is an error of its 
   await new Promise((resolve) => server.once("listening", resolve));
   const events: BackupEvent[] = [];
   await using repository = await makeRepository();
-  const { errors, treeId } = await backUp(repository, scratch.path, {
-    entries: [
-      { kind: "files", from: Buffer.from(scratch.path), at: Buffer.from("/data") },
-      { kind: "files", from: Buffer.from("/not/there"), at: Buffer.from("/there") },
-    ],
-  }, events);
+  const { errors, treeId } = await backUp(
+    repository,
+    scratch.path,
+    {
+      entries: [
+        { kind: "files", from: Buffer.from(scratch.path), at: Buffer.from("/data") },
+        { kind: "files", from: Buffer.from("/not/there"), at: Buffer.from("/there") },
+      ],
+    },
+    events,
+  );
   server.close();
   assert.ok(events.some((event) => event.kind === "skipped" && event.path.toString().endsWith("/socket")));
   assert.ok(!(await nodesOf(repository, treeId)).has("/data/socket"));
@@ -254,12 +274,17 @@ test("a pack that the storage changed is found by reading back", async () => {
   using scratch = new Scratch();
   makeFiles(scratch.path);
   class Spoiling extends MemoryStorage {
-    override async put(type: Parameters<MemoryStorage["put"]>[0], name: string, pieces: readonly Uint8Array[]): Promise<void> {
+    override async put(
+      type: Parameters<MemoryStorage["put"]>[0],
+      name: string,
+      pieces: readonly Uint8Array[],
+    ): Promise<void> {
       await super.put(type, name, pieces);
-      if (type === "pack") this.damage("pack", name, (bytes) => {
-        bytes[100]! ^= 1;
-        return bytes;
-      });
+      if (type === "pack")
+        this.damage("pack", name, (bytes) => {
+          bytes[100]! ^= 1;
+          return bytes;
+        });
     }
   }
   await using repository = await makeRepository(new Spoiling());
