@@ -21,7 +21,6 @@ import { removeQuietly, temporaryName, writeWhole } from "./file-writer.ts";
 import { HardLinks } from "./hard-links.ts";
 import type { LinkGroup, LinkPlace } from "./hard-links.ts";
 import { RestoreDirectory } from "./restore-directory.ts";
-import type { MetadataResult } from "./restore-metadata.ts";
 import { metadataOf, setMetadata, setMetadataOf } from "./restore-metadata.ts";
 import { contentOf } from "./restore-plan.ts";
 import type { RestoreReport } from "./restore-report.ts";
@@ -127,7 +126,7 @@ export class EntryRestorer {
       else directory.isFresh = true; // in a dry run
     } catch (error) {
       directory.hasFailed = true;
-      this.#failed(path, error);
+      this.#report.failed(path, error);
     }
     if (directory.handle) this.#open.add(directory);
     return !directory.hasFailed;
@@ -167,11 +166,11 @@ export class EntryRestorer {
     try {
       if (node.type === "file") {
         const waiting = this.#file(directory, path, node);
-        return waiting && waiting.catch((error: unknown) => this.#failed(path, error));
+        return waiting && waiting.catch((error: unknown) => this.#report.failed(path, error));
       }
       this.#other(directory, path, node);
     } catch (error) {
-      this.#failed(path, error);
+      this.#report.failed(path, error);
     }
     return null;
   }
@@ -229,7 +228,7 @@ export class EntryRestorer {
     const metadata = metadataOf(node);
     const hasSize = there !== null && isRegularFile(there) && there.size === BigInt(sizeBytes);
     if (hasSize && this.#request.overwrite === "if-changed" && there.mtimeNs === node.mtime) {
-      if (!this.#request.dryRun) this.#metadata(path, setMetadataOf(directory.handle!, name, metadata, false));
+      if (!this.#request.dryRun) this.#report.metadata(path, setMetadataOf(directory.handle!, name, metadata, false));
       this.#report.item("unchanged", "file", path, sizeBytes);
       return null;
     }
@@ -250,7 +249,7 @@ export class EntryRestorer {
     const { directory, path, links, replaces } = file;
     if (!this.#request.dryRun) {
       const whole = { name: bytesOf(file.name), replaces, metadata: file.metadata };
-      this.#metadata(path, writeWhole(directory.handle!, whole, empty, this.#request));
+      this.#report.metadata(path, writeWhole(directory.handle!, whole, empty, this.#request));
       if (this.#request.verify) this.#report.verified();
     }
     this.#report.item(replaces ? "updated" : "restored", "file", path, 0);
@@ -279,7 +278,7 @@ export class EntryRestorer {
             (unixModeOfGoMode(node.type, node.mode) & ~0o7777) | 0o600,
             node.type === "fifo" ? 0n : node.device,
           );
-        this.#metadata(path, setMetadataOf(handle, at, metadataOf(node), isLink));
+        this.#report.metadata(path, setMetadataOf(handle, at, metadataOf(node), isLink));
       });
     }
     this.#report.item(there ? "updated" : "restored", node.type, path, 0);
@@ -331,7 +330,7 @@ export class EntryRestorer {
       }
       this.#report.item(there ? "updated" : "restored", "file", path, 0);
     } catch (error) {
-      this.#failed(path, error);
+      this.#report.failed(path, error);
     }
   }
 
@@ -366,7 +365,7 @@ export class EntryRestorer {
     try {
       if (handle && directory.names && this.#request.delete && !isFresh)
         this.#deleteUnexpected(handle, path, directory.names);
-      if (handle && metadata && !this.#request.dryRun) this.#metadata(path, setMetadata(handle, metadata));
+      if (handle && metadata && !this.#request.dryRun) this.#report.metadata(path, setMetadata(handle, metadata));
       if (
         (handle || this.#request.dryRun) &&
         metadata &&
@@ -376,7 +375,7 @@ export class EntryRestorer {
         this.#report.item(isFresh ? "restored" : "updated", "dir", path, 0);
       }
     } catch (error) {
-      this.#failed(path, error);
+      this.#report.failed(path, error);
     }
   }
 
@@ -391,17 +390,5 @@ export class EntryRestorer {
         this.#report.error(deleted, "delete", error);
       }
     }
-  }
-
-  #metadata(path: Buffer, result: MetadataResult): void {
-    for (const error of result.errors) this.#report.error(path, "metadata", error);
-    if (result.ownerRefused) this.#report.ownersNotSet(1);
-  }
-
-  /** One entry less; a full target ends the restore. */
-  #failed(path: Buffer, error: unknown): void {
-    if (!(error instanceof HoldfastError)) throw error;
-    if (["no-space", "interrupted", "storage", "internal"].includes(error.code)) throw error;
-    this.#report.error(path, error.code === "damaged" ? "read" : "write", error);
   }
 }

@@ -1,6 +1,7 @@
 // Counts what a restore did and tells the listener.
-import type { HoldfastError } from "../errors.ts";
+import { HoldfastError } from "../errors.ts";
 import type { NodeType } from "../format/file-mode.ts";
+import type { MetadataResult } from "./restore-metadata.ts";
 import type { Counts, RestoreAction, RestoreEvent, RestoreSummary } from "./restore-request.ts";
 
 export type Phase = Extract<RestoreEvent, { kind: "error" }>["during"];
@@ -115,5 +116,17 @@ export class RestoreReport {
       socketsSkipped: this.#socketsSkipped,
       durationMs,
     };
+  }
+
+  metadata(path: Buffer, result: MetadataResult): void {
+    for (const error of result.errors) this.error(path, "metadata", error);
+    if (result.ownerRefused) this.ownersNotSet(1);
+  }
+
+  /** One entry less; a full target and the like end the restore: they are thrown on. */
+  failed(path: Buffer, error: unknown): void {
+    if (!(error instanceof HoldfastError)) throw error;
+    if (["no-space", "interrupted", "storage", "internal"].includes(error.code)) throw error;
+    this.error(path, error.code === "damaged" ? "read" : "write", error);
   }
 }
