@@ -97,28 +97,33 @@ describe("secrets", () => {
     const words = ["repo", "-r", place.repository, "backup", "--stdin-from-command", "--", "sleep", "1"];
     const running = place.startProgram(process.execPath, [mainFile, ...words]);
     let looks = 0;
+    let own = "";
     while (running.child.exitCode === null && running.child.signalCode === null) {
       for (const commandLine of commandLines()) {
         looks++;
         for (const canary of canaries) assert.ok(!commandLine.includes(canary), commandLine);
       }
+      own = commandLineOf(running.pid) || own;
       await setImmediate();
     }
     expectStatus(await running.ended(), 0);
     assert.ok(looks > 100);
+    assert.match(own, /^holdfast\0*$/, "the words of the command line are gone once it runs");
   });
 });
 
 function commandLines(): string[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
-    .map((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, "latin1");
-      } catch {
-        return ""; // it has ended meanwhile
-      }
-    });
+    .map((pid) => commandLineOf(pid));
+}
+
+function commandLineOf(pid: string | number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return ""; // it has ended meanwhile
+  }
 }
 
 /** Shannon entropy of the bytes, in bits a byte. */
