@@ -23,3 +23,19 @@ test("a thread that ends by itself before it is ready is not waited for", { time
   await threads[Symbol.asyncDispose]();
   assert.equal(threads.workers[0]?.threadId, -1);
 });
+
+test("a thread that was set up ends only when that is done too", async () => {
+  const loaded = new Int32Array(new SharedArrayBuffer(4));
+  const script = scriptOf(`
+    import { parentPort, workerData } from "node:worker_threads";
+    parentPort.on("message", async () => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      Atomics.add(workerData, 0, 1);
+      parentPort.postMessage({ kind: "ready" });
+    });
+    parentPort.postMessage({ kind: "ready" });`);
+  const threads = new WorkerThreads(script, 2, loaded);
+  for (const worker of threads.workers) threads.setUp(worker, "set-up");
+  await threads[Symbol.asyncDispose]();
+  assert.equal(Atomics.load(loaded, 0), 2);
+});

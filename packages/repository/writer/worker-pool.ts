@@ -77,7 +77,8 @@ export class WorkerPool implements AsyncDisposable {
     const progress = SharedProgress.share();
     this.progress = new SharedProgress(progress);
     for (const worker of threads.workers) {
-      this.#start(worker, {
+      this.#listen(worker);
+      threads.setUp(worker, {
         memory: arena.memory,
         kernelScratch: arena.allocate(kernelScratchBytes),
         sealScratch: arena.allocate(scratchBytes),
@@ -92,7 +93,7 @@ export class WorkerPool implements AsyncDisposable {
         selection: options.selection,
         oneFileSystem: options.oneFileSystem,
         withAtime: options.withAtime,
-      });
+      } satisfies WorkerSetup);
     }
   }
 
@@ -143,14 +144,13 @@ export class WorkerPool implements AsyncDisposable {
     await Promise.allSettled(this.#packsUnderWay);
   }
 
-  #start(worker: Worker, setup: WorkerSetup): void {
+  #listen(worker: Worker): void {
     const thread: Thread = { worker, waiting: [] };
     worker.on("message", (message: FromWorker) => this.#receive(thread, message));
     worker.on("error", (error) =>
       this.abort(new HoldfastError("internal", `a worker thread failed: ${error.message}`, { cause: error })),
     );
     worker.on("exit", () => this.abort(new HoldfastError("internal", "a worker thread ended before its work")));
-    worker.postMessage(setup);
     this.#threads.push(thread);
   }
 

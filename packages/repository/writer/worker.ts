@@ -181,6 +181,7 @@ let thread: WriterThread | null = null;
 
 /** The first message is the set-up, all others are tasks. */
 port.on("message", (message: WorkerSetup | Task) => {
+  const isSetUp = thread === null;
   try {
     if (thread) thread.answer(message as Task);
     else thread = new WriterThread(message as WorkerSetup);
@@ -189,6 +190,7 @@ port.on("message", (message: WorkerSetup | Task) => {
       error instanceof HoldfastError ? error : new HoldfastError("internal", String((error as Error).stack ?? error));
     post({ kind: "failure", code: known.code, message: known.message, hint: known.hint });
   }
+  if (isSetUp) post({ kind: "ready" });
 });
 
 post({ kind: "ready" });
