@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
-import { expectStatus, isLong } from "./support/programs.ts";
+import { expectStatus, isLong, type Outcome } from "./support/programs.ts";
 import { noise, prose } from "./support/sample-tree.ts";
 import { assertSameTree } from "./support/tree-facts.ts";
 import { Workplace } from "./support/workplace.ts";
@@ -73,6 +73,38 @@ describe("R180 R198: a bit that flips", () => {
 
   it("in no file: check finds nothing, so the findings above are not of the test's own making", () => {
     assert.equal(place.check("--read-data").verdict, "clean");
+  });
+
+  it("R204: in one snapshot's file, means that none is taken for the latest; others are restored by their ids", () => {
+    const [damaged, whole] = place.storeFiles("snapshots");
+    assert.ok(damaged && whole);
+    const [damagedId, wholeId] = [path.basename(damaged.name), path.basename(whole.name)];
+    // A cache has a copy that is whole.
+    const withoutCache = (words: readonly string[]): Outcome => place.holdfast([...words, "--no-cache"]);
+    withFlippedBit(damaged, 0.5, () => {
+      for (const words of [
+        ["restore", "latest", "--target", place.at("not restored")],
+        ["dump", "latest", "/source/later"],
+        ["ls", "latest"],
+        ["cat", "snapshot", "latest"],
+        ["diff", wholeId, "latest"],
+        ["stats", "latest"],
+        ["snapshots", "latest"],
+      ]) {
+        const { stdout, stderr } = expectStatus(withoutCache(words), 1);
+        assert.equal(stdout.toString(), "", words.join(" "));
+        assert.match(stderr, new RegExp(`latest snapshot is not known.*${damagedId}.*\\n.*by its id.*check`), stderr);
+      }
+      assert.ok(!existsSync(place.at("not restored")));
+      expectStatus(place.holdfast(["restore", wholeId, "--target", place.at("whole")]), 0);
+      const byId = expectStatus(withoutCache(["ls", damagedId.slice(0, 12)]), 1);
+      assert.match(byId.stderr, /is damaged/);
+      // The parent of a backup is only there to save work.
+      for (const words of [[], ["--parent", "latest"]]) {
+        const { stderr } = expectStatus(withoutCache(["backup", "--dry-run", ...words, "source"]), 0);
+        assert.ok(stderr.includes(damagedId), stderr);
+      }
+    });
   });
 
   it("R204: one bad pack among three is named, and only what lies in it is called hurt", () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { hasCode } from "@holdfast/repository";
+import { hasCode, HoldfastError } from "@holdfast/repository";
 import {
   chooseSnapshot,
   chooseSnapshots,
@@ -33,6 +33,9 @@ const three = snapshot("b3", "2024-01-02T01:00:00+02:00", {
   tags: ["daily"],
 });
 const all = [three, one, two];
+const known = { snapshots: all, damaged: [] };
+const damage = new HoldfastError("damaged", "the snapshot file b4 is damaged");
+const partlyKnown = { snapshots: all, damaged: [{ id: "b4".padEnd(64, "0"), error: damage }] };
 const filter = (options: Parameters<typeof filterOfOptions>[0], host?: string): ReturnType<typeof filterOfOptions> =>
   filterOfOptions(options, host);
 
@@ -55,9 +58,9 @@ describe("latest", () => {
 
 describe("a named snapshot", () => {
   it("is found by the beginning of its id, with a folder or without", () => {
-    assert.deepEqual(chooseSnapshot(all, "b", everySnapshot), { snapshot: three, subfolder: "/" });
-    assert.deepEqual(chooseSnapshot(all, "aa1:/srv/x:y", everySnapshot), { snapshot: one, subfolder: "/srv/x:y" });
-    assert.deepEqual(chooseSnapshot(all, "latest:/srv", filter({ host: ["beta"] })), {
+    assert.deepEqual(chooseSnapshot(known, "b", everySnapshot), { snapshot: three, subfolder: "/" });
+    assert.deepEqual(chooseSnapshot(known, "aa1:/srv/x:y", everySnapshot), { snapshot: one, subfolder: "/srv/x:y" });
+    assert.deepEqual(chooseSnapshot(known, "latest:/srv", filter({ host: ["beta"] })), {
       snapshot: three,
       subfolder: "/srv",
     });
@@ -65,20 +68,46 @@ describe("a named snapshot", () => {
   it("must be one", () => {
     for (const name of ["aa", "c", "", "b3x"])
       assert.throws(
-        () => chooseSnapshot(all, name, everySnapshot),
+        () => chooseSnapshot(known, name, everySnapshot),
         (error) => hasCode(error, "not-found"),
       );
-    assert.throws(() => chooseSnapshot(all, "latest", filter({ tag: ["nightly"] })), /filter/);
-    assert.throws(() => chooseSnapshot([], "latest", everySnapshot), /no snapshot/);
+    assert.throws(() => chooseSnapshot(known, "latest", filter({ tag: ["nightly"] })), /filter/);
+    assert.throws(() => chooseSnapshot({ snapshots: [], damaged: [] }, "latest", everySnapshot), /no snapshot/);
+  });
+});
+
+describe("with a snapshot that cannot be read", () => {
+  it("nothing is the latest, since that one may be", () => {
+    for (const choose of [
+      () => chooseSnapshot(partlyKnown, "latest", everySnapshot),
+      () => chooseSnapshot(partlyKnown, "latest:/srv", filter({ host: ["beta"] })),
+      () => chooseSnapshots(partlyKnown, ["aa1", "latest"], everySnapshot),
+      () => chooseSnapshot({ ...partlyKnown, snapshots: [] }, "latest", everySnapshot),
+    ])
+      assert.throws(
+        choose,
+        (error) => hasCode(error, "damaged") && /b40{62}/.test(error.message) && /by its id.*check/.test(error.hint),
+      );
+  });
+  it("others are found by their id", () => {
+    assert.equal(chooseSnapshot(partlyKnown, "b3", everySnapshot).snapshot, three);
+    assert.deepEqual(chooseSnapshots(partlyKnown, [], everySnapshot), all);
+  });
+  it("it is named as damaged, not as missing", () => {
+    assert.throws(
+      () => chooseSnapshot(partlyKnown, "b4", everySnapshot),
+      (error) => error === damage,
+    );
+    assert.throws(() => chooseSnapshot(partlyKnown, "b", everySnapshot), /2 snapshots begin/);
   });
 });
 
 describe("several snapshots", () => {
   it("are those named, each once, or those that pass", () => {
-    assert.deepEqual(chooseSnapshots(all, ["latest", "aa2", "b"], everySnapshot), [two, three]);
-    assert.deepEqual(chooseSnapshots(all, [], filter({ tag: ["daily"] })), [three, two]);
+    assert.deepEqual(chooseSnapshots(known, ["latest", "aa2", "b"], everySnapshot), [two, three]);
+    assert.deepEqual(chooseSnapshots(known, [], filter({ tag: ["daily"] })), [three, two]);
     assert.throws(
-      () => chooseSnapshots(all, ["aa1:/srv"], everySnapshot),
+      () => chooseSnapshots(known, ["aa1:/srv"], everySnapshot),
       (error) => hasCode(error, "usage"),
     );
   });

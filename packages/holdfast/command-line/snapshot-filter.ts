@@ -22,6 +22,13 @@ export interface SnapshotFilter {
   readonly paths: readonly string[];
 }
 
+/** All snapshots of a repository. */
+export interface KnownSnapshots<Snapshot extends SnapshotFacts> {
+  readonly snapshots: readonly Snapshot[];
+  /** Those whose files cannot be read: of when and of what they are is not known. */
+  readonly damaged: readonly { readonly id: string; readonly error: HoldfastError }[];
+}
+
 export const everySnapshot: SnapshotFilter = { hosts: [], tags: [], paths: [] };
 
 /** `--tag a,b --tag c` is (a and b) or c. */
@@ -62,37 +69,53 @@ export function findLatest<Snapshot extends SnapshotFacts>(
   return newestFirst(snapshots.filter((snapshot) => allowed(snapshot) && matchesFilter(snapshot, filter)))[0];
 }
 
-/** `name` is `latest`, an id or the beginning of one, with `:FOLDER` behind it or not. The folder is "/" if not given. */
+/**
+ * `name` is `latest`, an id or the beginning of one, with `:FOLDER` behind it or not. The folder is "/" if not given.
+ * `latest` is refused as `damaged` while some snapshot cannot be read, which may be the latest.
+ */
 export function chooseSnapshot<Snapshot extends SnapshotFacts>(
-  snapshots: readonly Snapshot[],
+  known: KnownSnapshots<Snapshot>,
   name: string,
   filter: SnapshotFilter,
 ): { snapshot: Snapshot; subfolder: string } {
   const colon = name.indexOf(":");
   const id = colon < 0 ? name : name.slice(0, colon);
   const subfolder = colon < 0 ? "/" : name.slice(colon + 1);
-  return { snapshot: id === "latest" ? latestOrThrow(snapshots, filter) : byBeginning(snapshots, id), subfolder };
+  return { snapshot: id === "latest" ? latestOrThrow(known, filter) : byBeginning(known, id), subfolder };
 }
 
 /** The named snapshots, each once, or all that pass the filter where none is named. */
 export function chooseSnapshots<Snapshot extends SnapshotFacts>(
-  snapshots: readonly Snapshot[],
+  known: KnownSnapshots<Snapshot>,
   names: readonly string[],
   filter: SnapshotFilter,
 ): Snapshot[] {
-  if (names.length === 0) return snapshots.filter((snapshot) => matchesFilter(snapshot, filter));
+  if (names.length === 0) return known.snapshots.filter((snapshot) => matchesFilter(snapshot, filter));
   const chosen = names.map((name) => {
     if (name.includes(":"))
       throw new HoldfastError("usage", `${JSON.stringify(name)}: a folder inside a snapshot has no meaning here`);
-    return chooseSnapshot(snapshots, name, filter).snapshot;
+    return chooseSnapshot(known, name, filter).snapshot;
   });
   return [...new Set(chosen)];
 }
 
 function latestOrThrow<Snapshot extends SnapshotFacts>(
-  snapshots: readonly Snapshot[],
+  { snapshots, damaged }: KnownSnapshots<Snapshot>,
   filter: SnapshotFilter,
 ): Snapshot {
+  const [first] = damaged;
+  if (first !== undefined) {
+    const files = damaged.length === 1 ? "the snapshot file" : "one of the snapshot files";
+    throw new HoldfastError(
+      "damaged",
+      `the latest snapshot is not known: it may be ${files} ${damaged.map(({ id }) => id).join(", ")}, which cannot be read`,
+      {
+        hint: "name a snapshot by its id (`holdfast repo snapshots` lists them), and run `holdfast repo check`",
+        context: { type: "snapshot", id: first.id },
+        cause: first.error,
+      },
+    );
+  }
   const latest = findLatest(snapshots, filter);
   if (latest !== undefined) return latest;
   const filtered = filter.hosts.length + filter.tags.length + filter.paths.length > 0;
@@ -105,15 +128,23 @@ function latestOrThrow<Snapshot extends SnapshotFacts>(
   );
 }
 
-function byBeginning<Snapshot extends SnapshotFacts>(snapshots: readonly Snapshot[], beginning: string): Snapshot {
-  const found = beginning === "" ? [] : snapshots.filter((snapshot) => snapshot.id.startsWith(beginning));
-  const [first, second] = found;
-  const hint = "see `holdfast repo snapshots` for those that are there";
-  if (first === undefined)
-    throw new HoldfastError("not-found", `there is no snapshot ${JSON.stringify(beginning)}`, { hint });
-  if (second === undefined) return first;
-  throw new HoldfastError("not-found", `${found.length} snapshots begin with ${JSON.stringify(beginning)}`, {
-    hint: "give more of the id",
+function byBeginning<Snapshot extends SnapshotFacts>(
+  { snapshots, damaged }: KnownSnapshots<Snapshot>,
+  beginning: string,
+): Snapshot {
+  const begins = ({ id }: { readonly id: string }): boolean => beginning !== "" && id.startsWith(beginning);
+  const found = snapshots.filter(begins);
+  const unreadable = damaged.filter(begins);
+  const count = found.length + unreadable.length;
+  if (count > 1) {
+    throw new HoldfastError("not-found", `${count} snapshots begin with ${JSON.stringify(beginning)}`, {
+      hint: "give more of the id",
+    });
+  }
+  if (unreadable[0] !== undefined) throw unreadable[0].error;
+  if (found[0] !== undefined) return found[0];
+  throw new HoldfastError("not-found", `there is no snapshot ${JSON.stringify(beginning)}`, {
+    hint: "see `holdfast repo snapshots` for those that are there",
   });
 }
 

@@ -9,6 +9,7 @@ import {
   chooseSnapshots,
   everySnapshot,
   filterOfOptions,
+  type KnownSnapshots,
   type SnapshotFilter,
 } from "./snapshot-filter.ts";
 
@@ -26,11 +27,11 @@ export function addSnapshotOptions(command: Command, which: "of `latest`" | "of 
     .option("--path <path>", `${only}only snapshots of this path; repeat for "and"`, collect);
 }
 
-/** All readable snapshots; the others are reported and left out. */
-export async function loadSnapshots(context: Context, repository: Repository): Promise<StoredSnapshot[]> {
-  const { snapshots, damaged } = await repository.loadSnapshots();
-  for (const { id, error } of damaged) context.output.itemError(`snapshot ${id}`, "load", error);
-  return snapshots;
+/** All snapshots; those that cannot be read are reported. */
+export async function loadSnapshots(context: Context, repository: Repository): Promise<KnownSnapshots<StoredSnapshot>> {
+  const known = await repository.loadSnapshots();
+  for (const { id, error } of known.damaged) context.output.itemError(`snapshot ${id}`, "load", error);
+  return known;
 }
 
 export interface NamedSnapshot {
@@ -57,11 +58,11 @@ export async function oneSnapshot(
 /** The same among snapshots that are at hand. */
 export function namedSnapshot(
   context: Context,
-  snapshots: readonly StoredSnapshot[],
+  known: KnownSnapshots<StoredSnapshot>,
   name: string,
   filter: SnapshotFilter = everySnapshot,
 ): NamedSnapshot {
-  const { snapshot, subfolder } = chooseSnapshot(snapshots, name, filter);
+  const { snapshot, subfolder } = chooseSnapshot(known, name, filter);
   if (!name.includes(":")) return { snapshot, subfolder: Buffer.from(subfolder) };
   const bytes = context.rawArguments(name);
   return { snapshot, subfolder: bytes.subarray(bytes.indexOf(0x3a) + 1) };

@@ -27,18 +27,19 @@ export class CheckPool implements AsyncDisposable {
     return this.#threads.length;
   }
 
-  /** Gives the task, and the memory of its bytes, to the thread with the least to do. */
+  /** Gives the task, and the memory of its bytes, to the thread of its lane, or to the one with the least to do. */
   async run<K extends CheckTask["kind"]>(task: CheckTask & { kind: K }): Promise<CheckAnswer & { kind: K }> {
     if (this.#failure) throw this.#failure;
     const given: CheckTask = task;
-    const thread = this.#threads.reduce((least, other) =>
-      other.waiting.length < least.waiting.length ? other : least,
-    );
+    const thread =
+      given.kind === "pack"
+        ? this.#threads[given.piece.lane % this.#threads.length]!
+        : this.#threads.reduce((least, other) => (other.waiting.length < least.waiting.length ? other : least));
     return new Promise((resolve, reject) => {
       thread.waiting.push({ resolve: resolve as (answer: CheckAnswer) => void, reject });
       thread.worker.postMessage(
         given,
-        given.kind === "pack" ? [given.bytes.buffer, given.blobs.buffer] : [given.bytes.buffer],
+        given.kind === "pack" ? [given.bytes.buffer, given.piece.blobs.buffer] : [given.bytes.buffer],
       );
     });
   }

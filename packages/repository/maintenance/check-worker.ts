@@ -6,14 +6,18 @@ import { Sealer } from "../codec/seal.ts";
 import { Decompressor } from "../codec/zstd.ts";
 import { hasCode } from "../errors.ts";
 import { Kernel } from "../kernel/kernel.ts";
-import type { BlobTable, PackProblem } from "./pack-verification.ts";
+import type { PackPiece, PackProblem } from "./pack-verification.ts";
 import { PackVerifier } from "./pack-verification.ts";
 import type { TreeFacts } from "./tree-facts.ts";
 import { factsOfTree } from "./tree-facts.ts";
 
 /** `bytes` lie in memory of their own, which is handed over. */
 export type CheckTask =
-  | { readonly kind: "pack"; readonly name: string; readonly bytes: Uint8Array<ArrayBuffer>; readonly blobs: BlobTable }
+  | {
+      readonly kind: "pack";
+      readonly piece: PackPiece;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+    }
   | {
       readonly kind: "tree";
       readonly id: string;
@@ -21,7 +25,7 @@ export type CheckTask =
       readonly plainLength: number;
     };
 
-/** One for each task, in their order. A tree whose sealed bytes are damaged has no facts. */
+/** One for each task, in their order. The problems of a pack come with its last piece. A tree whose sealed bytes are damaged has no facts. */
 export type CheckAnswer =
   | { readonly kind: "pack"; readonly problems: readonly PackProblem[] }
   | { readonly kind: "tree"; readonly facts: TreeFacts | null };
@@ -48,7 +52,7 @@ port.on("message", (task: CheckTask) => {
   const bytes = Buffer.from(task.bytes.buffer, task.bytes.byteOffset, task.bytes.byteLength);
   const answer: CheckAnswer =
     task.kind === "pack"
-      ? { kind: "pack", problems: verifier.verify(task.name, bytes, task.blobs) }
+      ? { kind: "pack", problems: verifier.verify(task.piece, bytes) }
       : { kind: "tree", facts: readTree(bytes, task.plainLength, task.id) };
   // Given back at once: the collector does not know how much memory hangs on so small an object.
   task.bytes.buffer.transfer(0);

@@ -1,5 +1,6 @@
-// Verifies one pack against its name, its header and what the index says of it: all of its bytes, all of its blobs.
-import { hash } from "node:crypto";
+// Verifies packs piece by piece against their name, their header and what the index says: all bytes, all blobs.
+import { createHash, hash } from "node:crypto";
+import type { Hash } from "node:crypto";
 import type { Sealer } from "../codec/seal.ts";
 import { nonceBytes } from "../codec/seal.ts";
 import type { Decompressor } from "../codec/zstd.ts";
@@ -42,38 +43,73 @@ function readBlob(table: BlobTable, at: number): PackedBlob {
   };
 }
 
+/** A piece follows on the one before it; the last one holds the header. No blob lies in two pieces. */
+export interface PackPiece {
+  /** A lane has one pack after another, always in the same thread; packs of several lanes take turns. */
+  readonly lane: number;
+  readonly name: string;
+  readonly packBytes: number;
+  /** Where in the pack the piece begins. */
+  readonly start: number;
+  /** Of the blobs that begin in the piece, in the order of their places. */
+  readonly blobs: BlobTable;
+}
+
+/** What is known of a pack whose pieces are being verified. */
+interface OpenPack {
+  readonly hash: Hash;
+  readonly blobs: PackedBlob[];
+  readonly problems: PackProblem[];
+}
+
 /** Belongs to one thread. */
 export class PackVerifier {
   readonly #sealer: Sealer;
   readonly #decompressor: Decompressor;
   #inflated = Buffer.alloc(0);
+  /** By lane. */
+  readonly #packs = new Map<number, OpenPack>();
 
   constructor(sealer: Sealer, decompressor: Decompressor) {
     this.#sealer = sealer;
     this.#decompressor = decompressor;
   }
 
-  /** Everything that is wrong with the pack; `expected` in the order of places. Decrypts in place: `bytes` are used up. */
-  verify(name: string, bytes: Buffer, expected: BlobTable): PackProblem[] {
-    const problems: PackProblem[] = [];
-    const found = (problem: string, blob: PackProblem["blob"] = null): number => problems.push({ problem, blob });
-    if (hash("sha256", bytes) !== name) found("its content does not match its name");
-    const count = expected.length / wordsPerBlob;
-    const blobs = Array.from({ length: count }, (_, at) => readBlob(expected, at));
-    const header = this.#headerProblem(bytes, blobs);
-    if (header !== null) found(header);
-    for (const { id, type, offset, lengthBytes, plainLength } of blobs) {
-      const problem = this.#blobProblem(id, bytes.subarray(offset, offset + lengthBytes), lengthBytes, plainLength);
-      if (problem !== null) found(`the ${type} blob ${id} ${problem}`, { type, id });
+  /** With the last piece everything that is wrong with the pack, before that nothing. Decrypts in place: `bytes` are used up. */
+  verify({ lane, name, packBytes, start, blobs }: PackPiece, bytes: Buffer): PackProblem[] {
+    const pack = this.#pack(lane, start === 0);
+    pack.hash.update(bytes);
+    const added = Array.from({ length: blobs.length / wordsPerBlob }, (_, at) => readBlob(blobs, at));
+    pack.blobs.push(...added);
+    const isLast = start + bytes.length === packBytes;
+    // Before the blobs are opened, which changes the bytes.
+    const header = isLast ? this.#headerProblem(bytes, packBytes, pack.blobs) : null;
+    for (const { id, type, offset, lengthBytes, plainLength } of added) {
+      const sealed = bytes.subarray(offset - start, offset - start + lengthBytes);
+      const problem = this.#blobProblem(id, sealed, lengthBytes, plainLength);
+      if (problem !== null) pack.problems.push({ problem: `the ${type} blob ${id} ${problem}`, blob: { type, id } });
     }
-    return problems;
+    if (!isLast) return [];
+    this.#packs.delete(lane);
+    const first = pack.hash.digest("hex") === name ? null : "its content does not match its name";
+    const ofWhole = [first, header].filter((problem) => problem !== null).map((problem) => ({ problem, blob: null }));
+    return [...ofWhole, ...pack.problems];
   }
 
-  #headerProblem(bytes: Buffer, expected: readonly PackedBlob[]): string | null {
+  #pack(lane: number, isNew: boolean): OpenPack {
+    const known = isNew ? undefined : this.#packs.get(lane);
+    const pack = known ?? { hash: createHash("sha256"), blobs: [], problems: [] };
+    this.#packs.set(lane, pack);
+    return pack;
+  }
+
+  /** `bytes` end where the pack ends. */
+  #headerProblem(bytes: Buffer, packBytes: number, expected: readonly PackedBlob[]): string | null {
     try {
-      const sealedBytes = readPackHeaderLength(bytes.subarray(-packLengthFieldBytes), bytes.length);
+      const sealedBytes = readPackHeaderLength(bytes.subarray(-packLengthFieldBytes), packBytes);
       const end = bytes.length - packLengthFieldBytes;
-      const blobs = parsePackHeader(bytes.subarray(end - sealedBytes, end), bytes.length, this.#sealer);
+      if (sealedBytes > end) return "its header cannot be read: by its length it begins within a blob";
+      const blobs = parsePackHeader(bytes.subarray(end - sealedBytes, end), packBytes, this.#sealer);
       return areSameBlobs(blobs, expected) ? null : "its header and the index disagree about its blobs";
     } catch (error) {
       if (!hasCode(error, "damaged")) throw error;

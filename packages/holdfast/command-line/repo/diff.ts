@@ -3,9 +3,9 @@
 import { diff, findTree, HoldfastError, type DiffCounts, type DiffStatistics } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
-import { formatBytes, formatCount } from "../display/amounts.ts";
+import { formatBytes, formatCount } from "../../display/amounts.ts";
 import { printableName } from "../display/printable.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { openSession } from "../session.ts";
 import { loadSnapshots, namedSnapshot } from "../snapshot-options.ts";
 import { requireWords } from "../words.ts";
@@ -32,8 +32,8 @@ export const diffVerb: Verb<DiffOptions> = {
     const { output } = context;
     await using session = await openSession(context, "shared");
     const { repository } = session;
-    const snapshots = await loadSnapshots(context, repository);
-    const [left, right] = [namedSnapshot(context, snapshots, leftName), namedSnapshot(context, snapshots, rightName)];
+    const known = await loadSnapshots(context, repository);
+    const [left, right] = [namedSnapshot(context, known, leftName), namedSnapshot(context, known, rightName)];
     output.note(`comparing snapshot ${left.snapshot.id.slice(0, 8)} with ${right.snapshot.id.slice(0, 8)}:`);
     const before = await findTree(repository, left.snapshot.tree, left.subfolder);
     const after = await findTree(repository, right.snapshot.tree, right.subfolder);
