@@ -3,9 +3,15 @@ export type { ChunkerHint } from "./chunker/chunker-hint.ts";
 export type { ErrorCode, ErrorContext } from "./errors.ts";
 export { hasCode, HoldfastError } from "./errors.ts";
 export type { RepositoryVersion } from "./format/config.ts";
+export { DirectoryHandle } from "./filesystem/create.ts";
+export { DescriptorReader } from "./filesystem/descriptor-reader.ts";
 export { openLibc } from "./filesystem/libc.ts";
+export { MetadataReader } from "./filesystem/metadata.ts";
+export { openPipe } from "./filesystem/pipe.ts";
+export type { FileStatus } from "./filesystem/status-area.ts";
 export type { SystemCalls } from "./filesystem/system-calls.ts";
 export { currentDirectory } from "./filesystem/system-calls.ts";
+export { displayPath } from "./filesystem/system-error.ts";
 export { unixModeOfGoMode } from "./format/file-mode.ts";
 export { createTimeFormatter, parseTime } from "./format/go-time.ts";
 export { findByPrefix, isId, uniquePrefixDigits } from "./format/id.ts";
@@ -15,6 +21,7 @@ export type { Snapshot, SnapshotSummary } from "./format/snapshot.ts";
 export { encodeSnapshot } from "./format/snapshot.ts";
 export { parseTree } from "./format/tree.ts";
 export type { BlobIndex, BlobLocation, BlobType } from "./index/blob-index.ts";
+export { plainSizeBytes } from "./index/plain-size.ts";
 export { check } from "./maintenance/check.ts";
 export type { CheckOptions } from "./maintenance/check.ts";
 export type {
@@ -44,6 +51,7 @@ export type {
   RestoreRequest,
   RestoreSummary,
 } from "./reader/restore-request.ts";
+export { startRestoreThreads } from "./reader/restore-pool.ts";
 export { restore } from "./reader/restore.ts";
 export type { WalkEntry, WalkOptions, WalkStep } from "./reader/walk.ts";
 export { walk, walkSteps } from "./reader/walk.ts";

@@ -88,6 +88,40 @@ for (const { title, calls } of [
       assert.deepEqual(top.list().map(String).sort(), ["link", "second-link"]);
     });
 
+    test("a new name is given only where nothing has it, not even a dangling link", async () => {
+      const { handle, place } = workplace(calls);
+      using top = handle;
+      using sub = top.openDirectory(name("sub"), { create: true });
+      for (const each of ["file", "taken"]) fs.writeFileSync(place(each), each);
+      fs.symlinkSync("nowhere", place("sub/dangling"));
+      fs.mkdirSync(place("sub/empty"));
+      fs.mkdirSync(place("directory"));
+      for (const [from, to, toName] of [
+        ["file", top, "taken"],
+        ["file", sub, "dangling"],
+        ["directory", sub, "empty"],
+      ] as const)
+        assert.throws(
+          () => top.renameNew(name(from), to, name(toName)),
+          (error) => hasCode(error, "target") && error.context["errno"] === "EEXIST",
+        );
+      top.renameNew(name("file"), sub, name("new"));
+      top.renameNew(name("directory"), sub, name("new directory"));
+      await sub.syncFileSystem();
+      assert.equal(fs.readFileSync(place("sub/new"), "utf8"), "file");
+      assert.deepEqual(fs.readdirSync(place()).sort(), ["sub", "taken"]);
+    });
+
+    test("a directory that was opened again is the same, even under another name", () => {
+      const { handle, place } = workplace(calls);
+      using top = handle;
+      using sub = top.openDirectory(name("sub"), { create: true });
+      fs.renameSync(place("sub"), place("elsewhere"));
+      fs.symlinkSync("/", place("sub"));
+      using again = sub.reopen();
+      assert.equal(again.ownStatus().inode, fs.statSync(place("elsewhere"), { bigint: true }).ino);
+    });
+
     test("names that could lead out are hostile, in every place a name is taken", () => {
       const { handle } = workplace(calls);
       using top = handle;
@@ -105,6 +139,8 @@ for (const { title, calls } of [
           () => top.removeDirectory(bad),
           () => top.rename(bad, top, good),
           () => top.rename(good, top, bad),
+          () => top.renameNew(bad, top, good),
+          () => top.renameNew(good, top, bad),
           () => top.setOwnerOf(bad, 0, 0),
           () => top.setModeOf(bad, 0),
           () => top.setTimesOf(bad, 0n, 0n),

@@ -123,6 +123,26 @@ export class DirectoryHandle extends OpenEntry {
     to.check(this.calls.renameat(this.fd, name, to.fd, toName), "rename into", toName);
   }
 
+  /** Moves to a name that nothing has yet: else an error (EEXIST). */
+  renameNew(name: Buffer, to: DirectoryHandle, toName: Buffer): void {
+    this.#demandName(name);
+    to.#demandName(toName);
+    to.check(this.calls.renameNew(this.fd, name, to.fd, toName), "rename to the new name", toName);
+  }
+
+  /** A further handle of this very directory, wherever its path leads meanwhile. */
+  reopen(): DirectoryHandle {
+    const flags = O_RDONLY | O_DIRECTORY;
+    const fd = this.check(this.calls.openat(this.fd, Buffer.of(dot), flags, 0), "open the directory");
+    return new DirectoryHandle(this.tools, fd, this.path);
+  }
+
+  /** Resolves when all that was written to the file system of this directory is on the disk; at once where that cannot be asked for (`missing`). */
+  async syncFileSystem(): Promise<void> {
+    const result = await this.calls.syncfs(this.fd);
+    if (result !== -errno.ENOSYS) this.check(result, "write to the disk the file system of");
+  }
+
   /** Of the link itself, if `name` is one; so are the next ones. */
   setOwnerOf(name: Buffer, uid: number, gid: number): void {
     this.#demandName(name);

@@ -17,7 +17,7 @@ export interface NativeLoader {
 /**
  * Prototypes by name. A `void *` takes a Buffer. 64-bit Linux only, so `off_t`, `dev_t`, `size_t` and the
  * members of `struct timespec` have 64 bits in glibc and musl alike; statx has one layout everywhere.
- * openat is variadic in C: on x64 and arm64 Linux integer arguments travel the same way in both forms.
+ * openat and fcntl are variadic in C: on x64 and arm64 Linux integer arguments travel the same way in both forms.
  */
 const prototypes = {
   statx: "int statx(int, void *, int, uint32_t, void *)",
@@ -31,12 +31,17 @@ const prototypes = {
   __xmknodat: "int __xmknodat(int, int, void *, uint32_t, void *)",
   unlinkat: "int unlinkat(int, void *, int)",
   renameat: "int renameat(int, void *, int, void *)",
+  renameat2: "int renameat2(int, void *, int, void *, uint32_t)",
+  syncfs: "int syncfs(int)",
   fchownat: "int fchownat(int, void *, uint32_t, uint32_t, int)",
   utimensat: "int utimensat(int, void *, void *, int)",
   // glibc's utimensat refuses the null that the kernel takes for "the descriptor itself".
   futimens: "int futimens(int, void *)",
   lseek: "int64_t lseek(int, int64_t, int)",
   fallocate: "int fallocate(int, int, int64_t, int64_t)",
+  pipe2: "int pipe2(void *, int)",
+  fcntl: "int fcntl(int, int, int64_t)",
+  poll: "int poll(void *, uint64_t, int)",
   llistxattr: "int64_t llistxattr(void *, void *, size_t)",
   flistxattr: "int64_t flistxattr(int, void *, size_t)",
   lgetxattr: "int64_t lgetxattr(void *, void *, void *, size_t)",
@@ -48,7 +53,11 @@ const prototypes = {
 } as const;
 
 type SymbolName = keyof typeof prototypes;
-type NativeFunction = (...values: (number | bigint | Buffer)[]) => number | bigint;
+interface NativeFunction {
+  (...values: (number | bigint | Buffer)[]): number | bigint;
+  /** Calls it from a thread of libuv's pool; the last argument takes the result. */
+  async(...values: (number | Buffer | ((error: Error | null, result: number) => void))[]): void;
+}
 type Symbols = Readonly<Partial<Record<SymbolName, NativeFunction>>>;
 
 /** What is lost without the named symbols (any one of an inner list will do). Calls not listed lose nothing through node:fs. */
@@ -70,6 +79,7 @@ const abilities: readonly { readonly words: string; readonly needs: readonly (re
   { words: "creating devices and named pipes", needs: [["mknodat", "__xmknodat"]] },
   { words: "finding holes in sparse files", needs: [["lseek"]] },
   { words: "reserving space and punching holes", needs: [["fallocate"]] },
+  { words: "waiting until restored files are on the disk", needs: [["syncfs"]] },
 ];
 
 /**
@@ -116,6 +126,7 @@ function loadNative(open: () => NativeLoader): { symbols: Symbols; loader: Nativ
 
 const pathBytes = 4096; // PATH_MAX, the terminating zero included
 const closeOnExec = 0o2000000; // O_CLOEXEC
+const renameNoReplace = 1; // RENAME_NOREPLACE
 const statxBasic = 0x7ff; // STATX_BASIC_STATS
 
 /** Through libc; a call whose symbol is missing goes to node:fs. */
@@ -213,6 +224,18 @@ class LibcCalls extends NodeCalls {
       : this.#names(oldName, newName) || this.#done(call(oldDirectory, this.#first, newDirectory, this.#second));
   }
 
+  override renameNew(oldDirectory: number, oldName: Buffer, newDirectory: number, newName: Buffer): number {
+    const call = this.#native.renameat2;
+    const result =
+      call === undefined
+        ? -errno.ENOSYS
+        : this.#names(oldName, newName) ||
+          this.#done(call(oldDirectory, this.#first, newDirectory, this.#second, renameNoReplace));
+    // EINVAL: this file system does not know the flag.
+    const isUnknown = result === -errno.ENOSYS || result === -errno.EINVAL;
+    return isUnknown ? super.renameNew(oldDirectory, oldName, newDirectory, newName) : result;
+  }
+
   override fchownat(directory: number, name: Buffer, uid: number, gid: number): number {
     const call = this.#native.fchownat;
     return call === undefined
@@ -234,6 +257,18 @@ class LibcCalls extends NodeCalls {
     return this.#name(name) || this.#done(utimensat(directory, this.#first, this.#timesBytes, atSymlinkNoFollow));
   }
 
+  override async syncfs(descriptor: number): Promise<number> {
+    const call = this.#native.syncfs;
+    if (call === undefined) {
+      return super.syncfs(descriptor);
+    }
+    const result = await new Promise<number>((resolve, reject) => {
+      call.async(descriptor, (error, answer) => (error === null ? resolve(answer) : reject(error)));
+    });
+    // The errno of another thread cannot be asked for; on an open descriptor it can only be that of the disk.
+    return result < 0 ? -errno.EIO : result;
+  }
+
   override lseek(descriptor: number, offset: bigint, whence: number): bigint {
     const call = this.#native.lseek;
     if (call === undefined) {
@@ -248,6 +283,34 @@ class LibcCalls extends NodeCalls {
     return call === undefined
       ? super.fallocate(descriptor, mode, offset, lengthBytes)
       : this.#done(call(descriptor, mode, offset, lengthBytes));
+  }
+
+  override pipe(ends: Buffer): number {
+    const call = this.#native.pipe2;
+    return call === undefined ? super.pipe(ends) : this.#done(call(ends, closeOnExec));
+  }
+
+  override fcntl(descriptor: number, command: number, value: number): number {
+    const call = this.#native.fcntl;
+    return call === undefined ? super.fcntl(descriptor, command, value) : this.#done(call(descriptor, command, value));
+  }
+
+  override poll(descriptor: number, events: number): number {
+    const call = this.#native.poll;
+    return call === undefined ? super.poll(descriptor, events) : this.#done(call(pollEntry(descriptor, events), 1, 0));
+  }
+
+  override async pollLater(descriptor: number, events: number, timeoutMs: number): Promise<number> {
+    const call = this.#native.poll;
+    if (call === undefined) {
+      return super.pollLater(descriptor, events, timeoutMs);
+    }
+    const entry = pollEntry(descriptor, events);
+    await new Promise<void>((resolve, reject) => {
+      call.async(entry, 1, timeoutMs, (error) => (error === null ? resolve() : reject(error)));
+    });
+    // The errno of another thread cannot be asked for, so the answer is this thread's.
+    return this.poll(descriptor, events);
   }
 
   override listxattr(target: XattrTarget, into: Buffer): number {
@@ -302,6 +365,14 @@ class LibcCalls extends NodeCalls {
   #names(first: Buffer, second: Buffer): number {
     return terminate(first, this.#first) || terminate(second, this.#second);
   }
+}
+
+/** A `struct pollfd`: the descriptor, the events that are waited for, and room for those that are there. */
+function pollEntry(descriptor: number, events: number): Buffer {
+  const entry = Buffer.alloc(8);
+  entry.writeInt32LE(descriptor);
+  entry.writeInt16LE(events, 4);
+  return entry;
 }
 
 /** Copies `name` with a zero behind it; 0, or the negative error number. */

@@ -223,6 +223,7 @@ test("what is missing without libc is named", () => {
     "creating devices and named pipes",
     "finding holes in sparse files",
     "reserving space and punching holes",
+    "waiting until restored files are on the disk",
   ]);
 });
 

@@ -61,6 +61,12 @@ export class NodeCalls implements SystemCalls {
     return attempt(() => fs.renameSync(below(oldDirectory, oldName), below(newDirectory, newName)));
   }
 
+  renameNew(oldDirectory: number, oldName: Buffer, newDirectory: number, newName: Buffer): number {
+    const isTaken = attempt(() => void fs.lstatSync(below(newDirectory, newName)));
+    if (isTaken !== -errno.ENOENT) return isTaken === 0 ? -errno.EEXIST : isTaken;
+    return this.renameat(oldDirectory, oldName, newDirectory, newName);
+  }
+
   fchownat(directory: number, name: Buffer, uid: number, gid: number): number {
     return attempt(() => fs.lchownSync(below(directory, name), uid, gid));
   }
@@ -73,6 +79,10 @@ export class NodeCalls implements SystemCalls {
     return attempt(() =>
       name === null ? fs.futimesSync(directory, atime, mtime) : fs.lutimesSync(below(directory, name), atime, mtime),
     );
+  }
+
+  syncfs(_descriptor: number): Promise<number> {
+    return Promise.resolve(notPossible);
   }
 
   /** Without holes: all of a file is data. */
@@ -95,6 +105,22 @@ export class NodeCalls implements SystemCalls {
 
   fallocate(_descriptor: number, _mode: number, _offset: bigint, _lengthBytes: bigint): number {
     return notPossible;
+  }
+
+  pipe(_ends: Buffer): number {
+    return notPossible;
+  }
+
+  fcntl(_descriptor: number, _command: number, _value: number): number {
+    return notPossible;
+  }
+
+  poll(_descriptor: number, _events: number): number {
+    return notPossible;
+  }
+
+  pollLater(_descriptor: number, _events: number, _timeoutMs: number): Promise<number> {
+    return Promise.resolve(notPossible);
   }
 
   listxattr(_target: XattrTarget, _into: Buffer): number {

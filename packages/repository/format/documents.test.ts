@@ -1,6 +1,7 @@
 // Config, keys, locks, snapshots and the sealed form of them.
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import { Sealer } from "../codec/seal.ts";
 import { Compressor, Decompressor } from "../codec/zstd.ts";
@@ -47,6 +48,14 @@ describe("unpacked files", () => {
       assert.equal(bytes.length < 500, with_ !== null);
       assert.deepEqual(decodeUnpacked(bytes, name, sealer, decompressor), json);
       assert.equal(sealer.open(bytes)[0], with_ === null ? 0x7b : 2);
+    }
+  });
+
+  test("may hold what cannot be compressed", () => {
+    for (const sizeBytes of [0, 1, 200, 70_000, 131_072, 300_000]) {
+      const bytes = randomBytes(sizeBytes);
+      const encoded = encodeUnpacked(bytes, sealer, compressor);
+      assert.deepEqual(decodeUnpacked(encoded.bytes, encoded.name, sealer, decompressor), bytes);
     }
   });
 

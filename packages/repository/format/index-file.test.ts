@@ -60,6 +60,21 @@ describe("index files", () => {
     assert.equal(encodeIndex([]).toString(), '{"packs":[]}\n');
   });
 
+  test("hold more blobs than restic puts into one", () => {
+    const blobs = Array.from({ length: 60_000 }, (_, n): PackedBlob => ({
+      id: n.toString(16).padStart(64, "0"),
+      type: "data",
+      offset: n,
+      lengthBytes: 4_000_000_000 + n,
+      plainLength: n,
+    }));
+    const list = [
+      { id: a, blobs: blobs.slice(0, 20_000) },
+      { id: b, blobs: blobs.slice(20_000) },
+    ];
+    assert.deepEqual(read(encodeIndex(list)).packs, list);
+  });
+
   test("are read in older and odd forms", () => {
     const expected = [{ id: a, blobs: [{ id: b, type: "data", offset: 1, lengthBytes: 2, plainLength: 0 }] }];
     assert.deepEqual(read(`[{"id":"${a}","blobs":[${blobText}]}]`).packs, expected);

@@ -147,16 +147,48 @@ function readBlob(scanner: JsonScanner, visitor: IndexVisitor): void {
 /** One pack with its blobs, as an index file lists it. */
 export interface IndexedPack {
   readonly id: string;
-  readonly blobs: readonly PackedBlob[];
+  readonly blobs: Iterable<PackedBlob>;
 }
+
+/** One blob takes some 150 bytes: enough at once for a file of usual size. */
+const firstCapacityBytes = 4 * 1024 * 1024;
 
 function encodeBlob({ id, type, offset, lengthBytes, plainLength }: PackedBlob): string {
   const uncompressed = plainLength === 0 ? "" : `,"uncompressed_length":${plainLength}`;
   return `{"id":"${id}","type":"${type}","offset":${offset},"length":${lengthBytes}${uncompressed}}`;
 }
 
-/** The JSON of an index file. restic keeps each below some 50,000 blobs. */
-export function encodeIndex(packs: readonly IndexedPack[]): Buffer {
-  const texts = packs.map(({ id, blobs }) => `{"id":"${id}","blobs":[${blobs.map(encodeBlob).join(",")}]}`);
-  return Buffer.from(`{"packs":[${texts.join(",")}]}\n`, "latin1");
+/** The pieces of text that an index file consists of, all of them plain ASCII. */
+function* indexTexts(packs: Iterable<IndexedPack>): Generator<string, void, undefined> {
+  let packSeparator = "";
+  yield '{"packs":[';
+  for (const { id, blobs } of packs) {
+    yield `${packSeparator}{"id":"${id}","blobs":[`;
+    packSeparator = ",";
+    let blobSeparator = "";
+    for (const blob of blobs) {
+      yield blobSeparator + encodeBlob(blob);
+      blobSeparator = ",";
+    }
+    yield "]}";
+  }
+  yield "]}\n";
+}
+
+/**
+ * The JSON of an index file. restic keeps each below some 50,000 blobs. Written blob by blob into one buffer: as
+ * strings and objects of all blobs it would take several times its size.
+ */
+export function encodeIndex(packs: Iterable<IndexedPack>): Buffer {
+  let bytes = Buffer.allocUnsafeSlow(firstCapacityBytes);
+  let length = 0;
+  for (const text of indexTexts(packs)) {
+    if (length + text.length > bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(bytes.length * 2);
+      bytes.copy(larger, 0, 0, length);
+      bytes = larger;
+    }
+    length += bytes.latin1Write(text, length);
+  }
+  return bytes.subarray(0, length);
 }

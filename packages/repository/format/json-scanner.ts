@@ -323,31 +323,4 @@ export class JsonScanner {
     }
     this.position += match[0].length;
   }
-
-  /**
-   * Consumes an object or array by its brackets alone, without checking the rest of its form: for a text
-   * that was checked when it was read or written. Fast.
-   */
-  skipBrackets(): void {
-    const { bytes } = this;
-    const end = bytes.length;
-    let depth = 0;
-    for (this.peek(); this.position < end;) {
-      const byte = bytes[this.position] ?? 0;
-      if (byte === quote) {
-        this.skipString();
-        continue;
-      }
-      this.position += 1;
-      if (byte === 0x7b || byte === 0x5b) {
-        depth += 1;
-      } else if (byte === 0x7d || byte === 0x5d) {
-        depth -= 1;
-        if (depth <= 0) {
-          return;
-        }
-      }
-    }
-    throw this.damaged("the end of an object");
-  }
 }

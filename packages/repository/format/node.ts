@@ -156,7 +156,7 @@ const dot = Buffer.from(".");
 const dotDot = Buffer.from("..");
 
 /** The raw bytes of a node's name; a view of the scanned bytes where they need no decoding. */
-export function readName(scanner: JsonScanner): Buffer {
+function readName(scanner: JsonScanner): Buffer {
   scanner.peek();
   const start = scanner.position;
   const isPlain = scanner.skipString();

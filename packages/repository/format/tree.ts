@@ -7,7 +7,7 @@ import { HoldfastError } from "../errors.ts";
 import { quoteName } from "./go-json.ts";
 import type { TimeFormatter } from "./go-time.ts";
 import { JsonScanner } from "./json-scanner.ts";
-import { encodeNodeHead, encodeNodeTail, readName, readNode, type TreeNode } from "./node.ts";
+import { encodeNodeHead, encodeNodeTail, readNode, type TreeNode } from "./node.ts";
 
 /** What stands before the first node, between two, and after the last: for writers that join encoded nodes. */
 export const treeBeginning = '{"nodes":[';
@@ -29,8 +29,8 @@ export function encodeTree(nodes: readonly TreeNode[], formatTime: TimeFormatter
   return Buffer.from(treeBeginning + texts.join(treeSeparator) + treeEnd, "utf8");
 }
 
-/** Calls `readElement` with the scanner before each node. Unknown members beside `nodes` are passed over. */
-function* eachNode<Value>(scanner: JsonScanner, readElement: () => Value): Generator<Value, void, undefined> {
+/** The nodes in their order. Unknown members beside `nodes` are passed over. */
+function* eachNode(scanner: JsonScanner): Generator<TreeNode, void, undefined> {
   let member: string | null;
   let isFound = false;
   scanner.expect(0x7b);
@@ -45,7 +45,7 @@ function* eachNode<Value>(scanner: JsonScanner, readElement: () => Value): Gener
     }
     scanner.expect(0x5b);
     for (let isFirstNode = true; scanner.nextElement(isFirstNode); isFirstNode = false) {
-      yield readElement();
+      yield readNode(scanner);
     }
   }
   scanner.expectEnd();
@@ -69,50 +69,10 @@ export function parseTree(bytes: Buffer): TreeNode[] {
   const scanner = new JsonScanner(bytes, "tree");
   const nodes: TreeNode[] = [];
   let previous: Buffer | null = null;
-  for (const node of eachNode(scanner, () => readNode(scanner))) {
+  for (const node of eachNode(scanner)) {
     checkOrder(previous, node.name);
     previous = node.name;
     nodes.push(node);
   }
   return nodes;
-}
-
-/** Where one node's JSON lies in its tree: from its opening brace to behind its closing one. */
-export interface RawNode {
-  /** The raw bytes of the name, not quoted. */
-  readonly nameBytes: Buffer;
-  readonly start: number;
-  readonly end: number;
-}
-
-/**
- * The spans of the nodes of a tree, without reading more of them than the names: a scanner takes over the
- * bytes of what has not changed. Errors as in `parseTree`, but nodes are only checked for their brackets:
- * the bytes are those of a blob whose id was checked.
- */
-export function* iterateRawNodes(bytes: Buffer): Generator<RawNode, void, undefined> {
-  const scanner = new JsonScanner(bytes, "tree");
-  let previous: Buffer | null = null;
-  for (const node of eachNode(scanner, () => readRawNode(scanner))) {
-    checkOrder(previous, node.nameBytes);
-    previous = node.nameBytes;
-    yield node;
-  }
-}
-
-/** What follows a node's opening brace in every tree that is written as restic does it. */
-const nameMember = Buffer.from('{"name":');
-
-function readRawNode(scanner: JsonScanner): RawNode {
-  scanner.peek();
-  const start = scanner.position;
-  if (!scanner.bytes.subarray(start, start + nameMember.length).equals(nameMember)) {
-    const { name } = readNode(scanner);
-    return { nameBytes: name, start, end: scanner.position };
-  }
-  scanner.position = start + nameMember.length;
-  const nameBytes = readName(scanner);
-  scanner.position = start;
-  scanner.skipBrackets();
-  return { nameBytes, start, end: scanner.position };
 }

@@ -6,6 +6,7 @@
 
 import { HoldfastError } from "../errors.ts";
 import type { Sealer } from "../codec/seal.ts";
+import { nonceBytes, sealOverheadBytes } from "../codec/seal.ts";
 import type { Compressor, Decompressor } from "../codec/zstd.ts";
 import { idOf } from "./id.ts";
 
@@ -23,9 +24,21 @@ const maximumDocumentBytes = 1024 * 1024 * 1024;
 
 /** Seals a JSON document; compressed when a compressor is given, as repositories of version 2 want it. */
 export function encodeUnpacked(json: Uint8Array, sealer: Sealer, compressor: Compressor | null): EncodedFile {
-  const plain = compressor === null ? json : Buffer.concat([Buffer.of(compressedVersion), compressor.compress(json)]);
-  const bytes = sealer.seal(plain);
+  const bytes = compressor === null ? sealer.seal(json) : sealCompressed(json, sealer, compressor);
   return { name: idOf(bytes), bytes };
+}
+
+/** Compressed and sealed in one piece of memory: an index file may take several megabytes. */
+function sealCompressed(json: Uint8Array, sealer: Sealer, compressor: Compressor): Buffer {
+  // No frame is longer than this: ZSTD_COMPRESSBOUND of zstd.h adds a 256th, and at most 64 bytes to small input.
+  const frameBytes = json.length + (json.length >>> 8) + 64;
+  const area = Buffer.allocUnsafe(1 + frameBytes + sealOverheadBytes);
+  const frameAt = nonceBytes + 1;
+  area[nonceBytes] = compressedVersion;
+  const length = compressor.compressInto(json, area.subarray(frameAt, frameAt + frameBytes));
+  const sealed = area.subarray(0, 1 + length + sealOverheadBytes);
+  sealer.sealInPlace(sealed);
+  return sealed;
 }
 
 /**

@@ -276,22 +276,25 @@ export class ContentRestorer {
   /** After all ranges of a batch: whole files are complete, those of several blobs once their last piece is there. */
   async #completePieces(pieces: readonly FilePiece[]): Promise<void> {
     this.#throwIfFailed();
-    await Promise.all(
-      pieces.map(async (piece) => {
-        const { file, count } = piece;
-        file.blobsLeft -= count;
-        if (
-          file.open &&
-          !file.failure &&
-          this.#options.verify &&
-          !(await this.#holds(file, file.open.name, piece.first, count, piece.offset))
-        ) {
-          this.#failed(file, differs(file.path), "verify");
-        }
-        if (file.blobsLeft === 0) this.#complete(file);
-      }),
-    );
+    const checking: Promise<void>[] = [];
+    for (const piece of pieces) {
+      const { file } = piece;
+      if (file.open && !file.failure && this.#options.verify) checking.push(this.#verifyPiece(piece, file.open.name));
+      else this.#pieceDone(piece);
+    }
+    await Promise.all(checking);
     this.#report.progress();
+  }
+
+  async #verifyPiece(piece: FilePiece, name: Buffer): Promise<void> {
+    const { file, first, count, offset } = piece;
+    if (!(await this.#holds(file, name, first, count, offset))) this.#failed(file, differs(file.path), "verify");
+    this.#pieceDone(piece);
+  }
+
+  #pieceDone({ file, count }: FilePiece): void {
+    file.blobsLeft -= count;
+    if (file.blobsLeft === 0) this.#complete(file);
   }
 
   #complete(file: RestoredFile): void {

@@ -1,10 +1,10 @@
 // What differs between two snapshots, or folders of them, with the statistics of restic's `diff`.
-import { sealOverheadBytes } from "../codec/seal.ts";
 import { hasCode } from "../errors.ts";
 import type { HoldfastError } from "../errors.ts";
 import { byteString, joinPath } from "../filesystem/path.ts";
 import type { ExtendedAttribute, TreeNode } from "../format/node.ts";
 import type { BlobIndex, BlobType } from "../index/blob-index.ts";
+import { plainSizeBytes } from "../index/plain-size.ts";
 import type { Repository } from "../store/repository.ts";
 
 const rootPath = Buffer.from("/");
@@ -175,7 +175,7 @@ class Comparison {
     if (type === "tree") counts.treeBlobs++;
     else counts.dataBlobs++;
     const location = this.#index.locations(blob.slice(1), type)[0];
-    if (location) counts.bytes += location.plainLength || location.lengthBytes - sealOverheadBytes;
+    if (location) counts.bytes += plainSizeBytes(location);
   }
 }
 

@@ -64,7 +64,7 @@ export async function capture(repository: Repository, source: string): Promise<S
   const summary = await backup(
     repository,
     {
-      entries: [{ kind: "files", from: Buffer.from(source), at: Buffer.from("/source") }],
+      entries: [{ kind: "files", from: Buffer.from(source), at: Buffer.from("/source"), selection: selectEverything }],
       paths: [source],
       hostname: "test",
       username: "root",
@@ -75,7 +75,6 @@ export async function capture(repository: Repository, source: string): Promise<S
       timeNs: BigInt(Date.now()) * 1_000_000n,
       programVersion: "test",
       parent: null,
-      selection: selectEverything,
       oneFileSystem: false,
       withAtime: true,
       dryRun: false,

@@ -4,7 +4,7 @@ import type { ErrorCode, ErrorContext } from "../errors.ts";
 import type { ExtendedAttribute } from "../format/node.ts";
 import type { ContentRun, WriteOptions } from "./file-writer.ts";
 
-/** Given once, when the thread starts. */
+/** The first message to a thread. */
 export interface RestoreWorkerSetup {
   readonly key: MasterKey;
   readonly options: WriteOptions;

@@ -1,7 +1,7 @@
 // A batch of files to restore: where each of their blobs lies, as compact arrays, and the ranges of packs to read for them.
-import { sealOverheadBytes } from "../codec/seal.ts";
 import { HoldfastError } from "../errors.ts";
 import type { BlobIndex, BlobLocation } from "../index/blob-index.ts";
+import { plainSizeBytes } from "../index/plain-size.ts";
 import { displayPath } from "../filesystem/system-error.ts";
 import type { BlobLengths, FileFacts, RestoredFile } from "./restored-file.ts";
 
@@ -70,7 +70,7 @@ export function contentOf(
     }
     ids?.write(id, i * 32, "hex");
     if (isFew) places.push(location);
-    const lengthBytes = location.plainLength || location.lengthBytes - sealOverheadBytes;
+    const lengthBytes = plainSizeBytes(location);
     lengths[i] = lengthBytes;
     sizeBytes += lengthBytes;
   }

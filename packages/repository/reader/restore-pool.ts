@@ -1,4 +1,5 @@
 // The restorer's worker threads as the main thread sees them.
+import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import type { MasterKey } from "../codec/seal.ts";
 import { HoldfastError } from "../errors.ts";
@@ -25,6 +26,12 @@ interface Thread {
   readonly waiting: Waiting[];
 }
 
+/** Threads for a restore. Starting them takes as long as opening the repository, so it is worth doing before. */
+export function startRestoreThreads(count: number = availableParallelism()): WorkerThreads {
+  return new WorkerThreads(workerScript, count);
+}
+
+/** Takes over running threads and ends with them. */
 export class RestorePool implements AsyncDisposable {
   readonly #stop: Int32Array;
   readonly #workers: WorkerThreads;
@@ -32,12 +39,13 @@ export class RestorePool implements AsyncDisposable {
   readonly #underWay = new Set<Promise<void>>();
   #failure: unknown = null;
 
-  constructor(key: MasterKey, options: WriteOptions, workers: number) {
+  constructor(threads: WorkerThreads, key: MasterKey, { sparse, verify }: WriteOptions) {
     const stop = new SharedArrayBuffer(4);
     this.#stop = new Int32Array(stop);
-    const setup: RestoreWorkerSetup = { key, options, stop };
-    this.#workers = new WorkerThreads(workerScript, workers, setup);
-    this.#threads = this.#workers.workers.map((worker) => this.#listen(worker));
+    this.#workers = threads;
+    this.#threads = threads.workers.map((worker) => this.#listen(worker));
+    const setup: RestoreWorkerSetup = { key, options: { sparse, verify }, stop };
+    for (const worker of threads.workers) threads.setUp(worker, setup);
   }
 
   get workers(): number {

@@ -1,8 +1,10 @@
 // What a restore is asked to do, what it says meanwhile, and what it says in the end.
 import type { HoldfastError } from "../errors.ts";
+import type { DirectoryHandle } from "../filesystem/create.ts";
 import type { NodeType } from "../format/file-mode.ts";
 import type { PathRules } from "../selection/path-rules.ts";
 import type { StoredSnapshot } from "../store/repository.ts";
+import type { WorkerThreads } from "../threads/worker-threads.ts";
 
 /** What happens to an entry that is there already; directories are always shared. */
 export type Overwrite = "always" | "if-changed" | "if-newer" | "never";
@@ -11,9 +13,14 @@ export interface RestoreRequest {
   readonly snapshot: StoredSnapshot;
   /** The folder of the snapshot whose contents are restored (text or raw bytes); "/" for all of it. */
   readonly subfolder: string | Buffer;
-  /** The directory to restore into; made (0700, with its parents) when missing. Its own metadata stays. */
-  readonly target: string;
+  /**
+   * The directory to restore into, which keeps its own metadata: a path, made (0700, with its parents) when missing; or
+   * an open directory, for paths that are not text or that others may change. It stays open.
+   */
+  readonly target: string | DirectoryHandle;
   readonly rules: PathRules;
+  /** The raw name of one entry of the folder: nothing else is restored. */
+  readonly only?: Buffer | undefined;
   readonly overwrite: Overwrite;
   /** Removes what the restored folders of the snapshot do not have, as far as the rules select it. */
   readonly delete: boolean;
@@ -24,6 +31,8 @@ export interface RestoreRequest {
   /** Changes nothing and says what would happen. */
   readonly dryRun: boolean;
   readonly workers?: number | undefined;
+  /** Threads that were started before (`startRestoreThreads`), to be taken instead of new ones; they end with the restore. */
+  readonly threads?: WorkerThreads | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,6 +1,6 @@
 // A restorer's worker thread: opens, inflates and checks blobs, and writes them to their files.
 import { hash } from "node:crypto";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { nonceBytes, Sealer } from "../codec/seal.ts";
 import { Decompressor } from "../codec/zstd.ts";
 import { HoldfastError } from "../errors.ts";
@@ -122,11 +122,17 @@ function plainError(error: unknown): PlainError {
   return { code: known.code, message: known.message, hint: known.hint, context: known.context };
 }
 
-const thread = new RestoreThread(workerData as RestoreWorkerSetup);
-port.on("message", (task: RestoreTask) => {
+let thread: RestoreThread | null = null;
+/** The first message is the set-up, all others are tasks. */
+port.on("message", (task: RestoreWorkerSetup | RestoreTask) => {
+  if (!thread) {
+    thread = new RestoreThread(task as RestoreWorkerSetup);
+    port.postMessage({ kind: "ready" });
+    return;
+  }
   let message: FromRestoreWorker;
   try {
-    message = { kind: "answer", answer: thread.perform(task) };
+    message = { kind: "answer", answer: thread.perform(task as RestoreTask) };
   } catch (error) {
     message = { kind: "failure", error: plainError(error) };
   }

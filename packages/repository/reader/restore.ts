@@ -1,5 +1,4 @@
 // Restores a snapshot, or a part of it, into a directory.
-import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { HoldfastError } from "../errors.ts";
 import { DirectoryHandle } from "../filesystem/create.ts";
@@ -11,7 +10,7 @@ import type { Repository } from "../store/repository.ts";
 import { ContentRestorer } from "./content-restorer.ts";
 import { EntryRestorer } from "./entry-restorer.ts";
 import { findTree } from "./find-node.ts";
-import { RestorePool } from "./restore-pool.ts";
+import { RestorePool, startRestoreThreads } from "./restore-pool.ts";
 import { RestoreReport } from "./restore-report.ts";
 import type { RestoreEvent, RestoreRequest, RestoreSummary } from "./restore-request.ts";
 import { walkSteps } from "./walk.ts";
@@ -32,9 +31,10 @@ export async function restore(
   listener: (event: RestoreEvent) => void,
 ): Promise<RestoreSummary> {
   const startedMs = performance.now();
-  const selection = new PathSelection(request.rules);
-  // The threads start while the index is read.
-  await using pool = new RestorePool(repository.masterKey, request, request.workers ?? availableParallelism());
+  const selection = new PathSelection(request.rules, request.only);
+  // Threads that were not started before start while the index is read.
+  const threads = request.threads ?? startRestoreThreads(request.workers);
+  await using pool = new RestorePool(threads, repository.masterKey, request);
   const treeId = await findTree(repository, request.snapshot.tree, Buffer.from(request.subfolder as string));
   const index = await repository.loadIndex();
   const report = new RestoreReport(listener, estimateOf(request));
@@ -87,10 +87,12 @@ export async function restore(
 }
 
 /** What a whole snapshot comes to; of a part nothing is known before the walk. */
-function estimateOf({ snapshot, subfolder, rules }: RestoreRequest): { entries: number; bytes: number } | null {
+function estimateOf({ snapshot, subfolder, rules, only }: RestoreRequest): { entries: number; bytes: number } | null {
   const { summary } = snapshot;
   const isWhole =
-    subfolder.toString() === "/" && Object.values(rules).every((patterns: readonly string[]) => patterns.length === 0);
+    subfolder.toString() === "/" &&
+    !only &&
+    Object.values(rules).every((patterns: readonly string[]) => patterns.length === 0);
   if (!summary || !isWhole) return null;
   const dirs = summary.dirsNew + summary.dirsChanged + summary.dirsUnmodified;
   return { entries: summary.totalFilesProcessed + dirs, bytes: summary.totalBytesProcessed };
@@ -101,9 +103,11 @@ async function openTarget(
   calls: ReturnType<typeof openLibc>,
   request: RestoreRequest,
 ): Promise<DirectoryHandle | null> {
-  const path = Buffer.from(resolve(request.target));
+  const { target } = request;
+  if (typeof target !== "string") return target.reopen();
+  const path = Buffer.from(resolve(target));
   try {
-    if (!request.dryRun) await makeDirectories(resolve(request.target), 0o700);
+    if (!request.dryRun) await makeDirectories(resolve(target), 0o700);
   } catch (error) {
     throw systemError("target", "create the directory", path, errorNumber(error));
   }

@@ -21,6 +21,7 @@ export interface PathChoice {
 
 const takeDirectory: PathChoice = { selected: true, enter: true };
 const takeFile: PathChoice = { selected: true, enter: false };
+const slash = Buffer.from("/");
 const leave: PathChoice = { selected: false, enter: false };
 const onlyEnter: PathChoice = { selected: false, enter: true };
 
@@ -31,9 +32,13 @@ export class PathSelection {
   readonly #exclude: PatternList;
   readonly #iexclude: PatternList;
   readonly #takesAll: boolean;
+  /** The path of the one entry that is taken, and the beginning of what lies below it; null: all are. */
+  readonly #only: { readonly path: Buffer; readonly below: Buffer } | null;
   readonly #includes: boolean;
 
-  constructor(rules: PathRules) {
+  /** `only`: the raw name of the one entry of the root that is taken at all. */
+  constructor(rules: PathRules, only?: Buffer) {
+    this.#only = only ? { path: Buffer.concat([slash, only]), below: Buffer.concat([slash, only, slash]) } : null;
     this.#include = new PatternList(rules.include, { ignoreCase: false });
     this.#iinclude = new PatternList(rules.iinclude, { ignoreCase: true });
     this.#exclude = new PatternList(rules.exclude, { ignoreCase: false });
@@ -50,6 +55,7 @@ export class PathSelection {
 
   /** `path`: the absolute path inside the snapshot (from the restored folder's root), as bytes. */
   choose(path: Buffer, isDirectory: boolean): PathChoice {
+    if (this.#only && !this.#only.path.equals(path) && !beginsWith(path, this.#only.below)) return leave;
     if (this.#takesAll) return isDirectory ? takeDirectory : takeFile;
     if (!this.#includes) {
       if (this.#iexclude.matches(path) || this.#exclude.matches(path)) return leave;
@@ -62,4 +68,8 @@ export class PathSelection {
     if (selected) return enter ? takeDirectory : takeFile;
     return enter ? onlyEnter : leave;
   }
+}
+
+function beginsWith(path: Buffer, beginning: Buffer): boolean {
+  return path.length >= beginning.length && path.compare(beginning, 0, beginning.length, 0, beginning.length) === 0;
 }

@@ -99,6 +99,17 @@ describe("selection for a restore", () => {
     assert.deepEqual(selection.choose(path("/a/b"), true), { selected: false, enter: false });
   });
 
+  it("takes one entry of the root, of any bytes, with what is below it", () => {
+    const name = Buffer.from([0x2a, 0xff, 0x5b, 0x0a]);
+    const at = (...parts: (string | Buffer)[]): Buffer =>
+      Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
+    const selection = new PathSelection({ ...everyPath, exclude: ["*.tmp"] }, name);
+    assert.deepEqual(selection.choose(at("/", name), true), { selected: true, enter: true });
+    assert.deepEqual(selection.choose(at("/", name, "/below"), false), { selected: true, enter: false });
+    for (const other of [at("/", name, "x"), at("/x", name), at("/x/", name), at("/*"), at("/", name, "/a.tmp")])
+      assert.deepEqual(selection.choose(other, true), { selected: false, enter: false }, other.toString());
+  });
+
   it("refuses includes and excludes together", () => {
     assert.throws(
       () => new PathSelection({ ...everyPath, include: ["a"], iexclude: ["b"] }),

@@ -180,3 +180,19 @@ test("a damaged snapshot is named, the others are read", async () => {
     [bad],
   );
 });
+
+test("an index that is forgotten is read again, with what was stored since", async () => {
+  const storage = new MemoryStorage();
+  await using repository = await Repository.create(optionsFor(storage));
+  await repository.loadIndex();
+  await using other = await Repository.open(optionsFor(storage));
+  const plain = Buffer.from("stored by another");
+  await addPack(other, "data", [plain]);
+  await assert.rejects(repository.loadBlob("data", idOf(plain)));
+  repository.forgetIndex();
+  assert.deepEqual(await repository.loadBlob("data", idOf(plain)), plain);
+  await assert.rejects(
+    repository.claiming(true, async () => repository.forgetIndex()),
+    (error) => hasCode(error, "internal"),
+  );
+});

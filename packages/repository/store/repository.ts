@@ -162,6 +162,12 @@ export class Repository implements AsyncDisposable {
     return this.#index;
   }
 
+  /** Has the index read again by its next use, with what others have stored meanwhile. Not while a backup runs. */
+  forgetIndex(): void {
+    if (this.#isClaiming) throw new HoldfastError("internal", "the index was to be forgotten during a backup");
+    this.#index = null;
+  }
+
   /**
    * Runs `work`, which may claim blobs in the index: one at a time. Unless it ends well and `keeps` what it claimed,
    * the index is read anew afterwards: a claimed blob that was never stored must not count as known.

@@ -80,7 +80,7 @@ async function backUp(storage: Storage, pid: number, exclusive = false): Promise
   return await backup(
     repository,
     {
-      entries: [{ kind: "files", from: Buffer.from(source), at: Buffer.from("/source") }],
+      entries: [{ kind: "files", from: Buffer.from(source), at: Buffer.from("/source"), selection: selectEverything }],
       paths: ["/source"],
       hostname: "here",
       username: "tester",
@@ -91,7 +91,6 @@ async function backUp(storage: Storage, pid: number, exclusive = false): Promise
       timeNs: BigInt(Date.now()) * 1_000_000n,
       programVersion: "test",
       parent: snapshots.at(-1) ?? null,
-      selection: selectEverything,
       oneFileSystem: false,
       withAtime: false,
       dryRun: false,

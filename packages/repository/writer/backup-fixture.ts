@@ -46,7 +46,12 @@ export async function backUp(
   events: Events = [],
 ): Promise<BackupSummary> {
   const { snapshots } = await repository.loadSnapshots();
-  const entry: BackupEntry = { kind: "files", from: Buffer.from(path), at: Buffer.from("/data") };
+  const entry: BackupEntry = {
+    kind: "files",
+    from: Buffer.from(path),
+    at: Buffer.from("/data"),
+    selection: selectEverything,
+  };
   const request: BackupRequest = {
     entries: [entry],
     paths: [path],
@@ -59,7 +64,6 @@ export async function backUp(
     timeNs: BigInt(Date.now()) * 1_000_000n,
     programVersion: "test",
     parent: snapshots.at(-1) ?? null,
-    selection: selectEverything,
     oneFileSystem: false,
     withAtime: false,
     dryRun: false,

@@ -13,6 +13,8 @@ export type BackupEntry =
       /** Absolute path on disk; its last name is the last name of `at`. */
       readonly from: Buffer;
       readonly at: Buffer;
+      /** What of it is left out. */
+      readonly selection: SelectionRules;
     }
   | {
       readonly kind: "stream";
@@ -20,14 +22,30 @@ export type BackupEntry =
       readonly read: ReadStream;
       /** Permission bits. */
       readonly mode: number;
+      readonly uid: number;
+      readonly gid: number;
       readonly mtimeNs: bigint;
       readonly hint: ChunkerHint;
-      /** Called at the end of the stream; throws when the producer failed: then there is no snapshot. */
-      readonly finish?: () => Promise<void>;
+      /** Called at the end of the stream; throws when the producer failed. */
+      readonly finish: () => Promise<void>;
+      /**
+       * What a failure with the code `source` means, of `read` or of `finish`: `fail` makes no snapshot, `leave-out`
+       * makes it without this entry, and reports the failure at the path `at`.
+       */
+      readonly whenBroken: "fail" | "leave-out";
     };
+
+/** A small file at the root of the snapshot that says what the rest of it is: it is made when all else is stored. */
+export interface ClosingFile {
+  readonly name: Buffer;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly make: () => Promise<Buffer>;
+}
 
 export interface BackupRequest {
   readonly entries: readonly BackupEntry[];
+  readonly closingFile?: ClosingFile | undefined;
   /** Recorded in the snapshot, with the other facts of it below. */
   readonly paths: readonly string[];
   readonly hostname: string;
@@ -40,7 +58,6 @@ export interface BackupRequest {
   readonly programVersion: string;
   /** The snapshot to find unchanged files in; null reads everything. */
   readonly parent: StoredSnapshot | null;
-  readonly selection: SelectionRules;
   readonly oneFileSystem: boolean;
   readonly withAtime: boolean;
   /** Does everything but storing. */

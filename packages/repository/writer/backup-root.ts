@@ -1,5 +1,5 @@
 // The upper part of a snapshot's tree: the directories that lead to the entries of a backup.
-import { HoldfastError } from "../errors.ts";
+import { hasCode, HoldfastError } from "../errors.ts";
 import { openLibc } from "../filesystem/libc.ts";
 import { MetadataReader } from "../filesystem/metadata.ts";
 import { bytesOf, byteString } from "../filesystem/path.ts";
@@ -8,7 +8,8 @@ import { goModeOfUnixMode, nodeTypeOfUnixMode } from "../format/file-mode.ts";
 import type { TimeFormatter } from "../format/go-time.ts";
 import type { TreeNode } from "../format/node.ts";
 import type { Repository } from "../store/repository.ts";
-import type { BackupEntry, BackupRequest } from "./backup-request.ts";
+import type { SelectionRules } from "../selection/selection-rules.ts";
+import type { BackupEntry, BackupRequest, ClosingFile } from "./backup-request.ts";
 import type { FoundDirectory } from "./messages.ts";
 import { NodeMaker } from "./node-maker.ts";
 import { OpenDirectory } from "./open-directory.ts";
@@ -21,13 +22,21 @@ import type { WorkerPool } from "./worker-pool.ts";
 interface Branch {
   /** The directory on disk that it stands for, where paths in the snapshot are those on disk. */
   source: Buffer | null;
-  readonly children: Map<string, Branch | BackupEntry>;
+  readonly children: Map<string, Branch | BackupEntry | ClosingFile>;
+}
+
+type FilesEntry = Extract<BackupEntry, { kind: "files" }>;
+type StreamEntry = Extract<BackupEntry, { kind: "stream" }>;
+
+/** All rules of the entries, each once: entries name theirs by its place in this list. */
+export function selectionsOf(entries: readonly BackupEntry[]): readonly SelectionRules[] {
+  return [...new Set(entries.flatMap((entry) => (entry.kind === "files" ? [entry.selection] : [])))];
 }
 
 const directoryMode = 0o040755;
 const fileType = 0o100000;
 
-/** Puts entries into the tree of a snapshot: streams first, in their order, then everything of the disk. */
+/** Puts entries into the tree of a snapshot: streams first, in their order, then everything of the disk, then the closing file. */
 export class BackupRoot {
   readonly #request: BackupRequest;
   readonly #archiver: TreeArchiver;
@@ -35,7 +44,11 @@ export class BackupRoot {
   readonly #formatTime: TimeFormatter;
   readonly #metadata = new MetadataReader(openLibc());
   readonly #nodes: NodeMaker;
-  readonly #streams = new Map<BackupEntry, TreeNode>();
+  /** Null for a stream that is left out. */
+  readonly #streams = new Map<BackupEntry, TreeNode | null>();
+  readonly #selections: readonly SelectionRules[];
+  /** Where the closing file belongs. */
+  #closing: { readonly directory: OpenDirectory; readonly slot: number } | null = null;
   /** The deepest first. */
   readonly #branches: OpenDirectory[] = [];
 
@@ -44,33 +57,36 @@ export class BackupRoot {
     this.#archiver = archiver;
     this.#pool = pool;
     this.#formatTime = formatTime;
+    this.#selections = selectionsOf(request.entries);
     this.#nodes = new NodeMaker(this.#metadata, new UserNames(), request.withAtime);
   }
 
   /** Stores all entries; the id of the root tree. */
   async save(repository: Repository): Promise<string> {
-    const { entries, parent } = this.#request;
+    const { entries, parent, closingFile } = this.#request;
     const root: Branch = { source: Buffer.from("/"), children: new Map() };
     for (const entry of entries) if (byteString(entry.at) !== "/") addEntry(root, entry);
+    if (closingFile && root.children.has(byteString(closingFile.name)))
+      throw new HoldfastError("internal", "an entry has the name of the closing file");
+    if (closingFile) root.children.set(byteString(closingFile.name), closingFile);
     for (const entry of entries) if (entry.kind === "stream") this.#streams.set(entry, await this.#saveStream(entry));
-    const whole = entries.find((entry) => entry.kind === "files" && byteString(entry.at) === "/");
-    const directory = new OpenDirectory(
-      whole?.kind === "files" ? whole.from : Buffer.from("/"),
-      parent?.tree ?? null,
-      null,
-    );
-    if (whole) this.#archiver.addDirectory(directory, null);
+    const whole = closingFile
+      ? undefined
+      : entries.find((entry): entry is FilesEntry => entry.kind === "files" && byteString(entry.at) === "/");
+    const directory = new OpenDirectory(whole?.from ?? Buffer.from("/"), parent?.tree ?? null, null);
+    if (whole) this.#archiver.addDirectory(directory, null, this.#selections.indexOf(whole.selection));
     else await this.#addBranch(repository, root, directory);
-    return this.#archiver.run(this.#branches);
+    return this.#archiver.run(this.#branches, () => this.#close());
   }
 
   async #addBranch(repository: Repository, branch: Branch, directory: OpenDirectory): Promise<void> {
     const before = await subtrees(repository, directory.parentTree);
     const inOrder = [...branch.children].sort(([a], [b]) => (a < b ? -1 : 1));
     for (const [name, child] of inOrder) {
-      if ("children" in child) await this.#addChildBranch(repository, name, child, directory, before);
-      else if (child.kind === "stream") this.#archiver.addNode(directory, this.#encode(this.#streams.get(child)!));
-      else this.#addFiles(name, child.from, directory, before);
+      if ("make" in child) this.#closing = { directory, slot: this.#archiver.reserve(directory) };
+      else if ("children" in child) await this.#addChildBranch(repository, name, child, directory, before);
+      else if (child.kind === "files") this.#addFiles(name, child, directory, before);
+      else this.#addStream(child, directory);
     }
     this.#branches.push(directory);
   }
@@ -88,17 +104,24 @@ export class BackupRoot {
     await this.#addBranch(repository, child, open);
   }
 
-  #addFiles(name: string, from: Buffer, directory: OpenDirectory, before: ReadonlyMap<string, string>): void {
+  #addStream(entry: StreamEntry, directory: OpenDirectory): void {
+    const node = this.#streams.get(entry);
+    if (node) this.#archiver.addNode(directory, { json: this.#encode(node), directories: [] });
+  }
+
+  #addFiles(name: string, entry: FilesEntry, directory: OpenDirectory, before: ReadonlyMap<string, string>): void {
+    const { from } = entry;
+    const selection = this.#selections.indexOf(entry.selection);
     try {
       const status = this.#metadata.lstat(from);
       if (nodeTypeOfUnixMode(status.mode) !== "dir") {
         const above = from.subarray(0, Math.max(1, from.lastIndexOf(0x2f)));
-        this.#archiver.addNames(directory, above, [name]);
+        this.#archiver.addNames(directory, above, [name], selection);
         return;
       }
       const { json, found } = this.#directoryNode(name, this.#nodes.read(bytesOf(name), from), before);
       const [place] = this.#archiver.addNode(directory, { json, directories: [found] });
-      this.#archiver.addDirectory(new OpenDirectory(from, found.parentTree, place!), status.deviceId);
+      this.#archiver.addDirectory(new OpenDirectory(from, found.parentTree, place!), status.deviceId, selection);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       this.#archiver.report({ path: byteString(from), during: "scan", code: error.code, message: error.message });
@@ -116,34 +139,63 @@ export class BackupRoot {
     return { json: fragment.copyTree(), found };
   }
 
-  #encode(node: TreeNode): { json: Buffer; directories: readonly FoundDirectory[] } {
+  /** The tree of this node alone. */
+  #encode(node: TreeNode): Buffer {
     const fragment = new TreeFragment(this.#formatTime);
     fragment.add(node);
-    return { json: fragment.copyTree(), directories: [] };
+    return fragment.copyTree();
   }
 
   #branchNode(name: string, source: Buffer | null): TreeNode {
-    return source ? this.#nodes.read(bytesOf(name), source) : this.#madeNode(name, directoryMode, this.#request.timeNs);
+    if (source) return this.#nodes.read(bytesOf(name), source);
+    return this.#madeNode(bytesOf(name), directoryMode, this.#request.timeNs, this.#request);
   }
 
-  /** A node for what is not on disk: it belongs to who makes the backup. */
-  #madeNode(name: string, unixMode: number, timeNs: bigint): TreeNode {
-    const { uid, gid } = this.#request;
+  /** A node for what is not on disk. */
+  #madeNode(name: Buffer, unixMode: number, timeNs: bigint, owner: { uid: number; gid: number }): TreeNode {
+    const { uid, gid } = owner;
     const times = { mtimeNs: timeNs, ctimeNs: timeNs, atimeNs: timeNs };
     const status = { mode: unixMode, uid, gid, links: 1, inode: 0n, deviceId: 0n, rdev: 0n, size: 0n, ...times };
     const type = nodeTypeOfUnixMode(unixMode);
-    return { ...this.#nodes.basic(bytesOf(name), type, status), mode: goModeOfUnixMode(unixMode) };
+    return { ...this.#nodes.basic(name, type, status), mode: goModeOfUnixMode(unixMode) };
   }
 
-  async #saveStream(entry: Extract<BackupEntry, { kind: "stream" }>): Promise<TreeNode> {
+  async #saveStream(entry: StreamEntry): Promise<TreeNode | null> {
     this.#archiver.entering(byteString(entry.at));
-    const { ids, sizeBytes } = await saveStream(this.#pool, entry.read, entry.hint);
-    await entry.finish?.();
+    try {
+      const content = await saveStream(this.#pool, entry.read, entry.hint);
+      await entry.finish();
+      return this.#streamNode(entry, content);
+    } catch (error) {
+      if (entry.whenBroken === "fail" || !hasCode(error, "source")) throw error;
+      const { code, message } = error;
+      this.#archiver.report({ path: byteString(entry.at), during: "read", code, message });
+      return null;
+    }
+  }
+
+  #streamNode(entry: StreamEntry, content: { ids: string[]; sizeBytes: number }): TreeNode {
     this.#archiver.counts.filesNew++;
-    this.#archiver.counts.bytes += sizeBytes;
+    this.#archiver.counts.bytes += content.sizeBytes;
     this.#pool.progress.add("files", 1);
-    const name = byteString(entry.at.subarray(entry.at.lastIndexOf(0x2f) + 1));
-    return { ...this.#madeNode(name, fileType | entry.mode, entry.mtimeNs), size: BigInt(sizeBytes), content: ids };
+    const name = entry.at.subarray(entry.at.lastIndexOf(0x2f) + 1);
+    const made = this.#madeNode(name, fileType | entry.mode, entry.mtimeNs, entry);
+    return { ...made, size: BigInt(content.sizeBytes), content: content.ids };
+  }
+
+  async #close(): Promise<void> {
+    const { closingFile: file, timeNs, uid, gid } = this.#request;
+    if (!file || !this.#closing) return;
+    let rest = await file.make();
+    const read = (into: Buffer): Promise<number> => {
+      const length = rest.copy(into);
+      rest = rest.subarray(length);
+      return Promise.resolve(length);
+    };
+    const { ids, sizeBytes } = await saveStream(this.#pool, read, { kind: "rabin" });
+    const made = this.#madeNode(file.name, fileType | file.mode, timeNs, { uid, gid });
+    const node = { ...made, size: BigInt(sizeBytes), content: ids };
+    await this.#archiver.fill(this.#closing.directory, this.#closing.slot, this.#encode(node));
   }
 }
 

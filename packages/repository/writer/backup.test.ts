@@ -7,7 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { hasCode, HoldfastError } from "../errors.ts";
 import { MemoryStorage } from "../testing/memory-storage.ts";
-import type { BackupEvent } from "./backup-request.ts";
+import { selectEverything } from "../selection/selection-rules.ts";
+import type { BackupEntry, BackupEvent } from "./backup-request.ts";
 import { backUp, contentOf, makeRepository, nodesOf, openRepository, Scratch, snapshotOf } from "./backup-fixture.ts";
 
 /** Files of many sizes: empty, small, one chunk, several chunks, larger than a window; text and noise; a name of bytes. */
@@ -123,7 +124,9 @@ test("streams lie beside files, in any directory, and may be empty", async () =>
     };
   };
   await using repository = await makeRepository();
-  const common = { kind: "stream", mode: 0o640, mtimeNs: 7n } as const;
+  const finish = (): Promise<void> => Promise.resolve();
+  const owner = { uid: 7, gid: 8 };
+  const common = { kind: "stream", mode: 0o640, ...owner, mtimeNs: 7n, whenBroken: "fail", finish } as const;
   const { treeId, files } = await backUp(repository, scratch.path, {
     entries: [
       { ...common, at: Buffer.from("/dumps/large.sql"), read: stream(content, 70_001), hint: { kind: "rabin" } },
@@ -134,7 +137,7 @@ test("streams lie beside files, in any directory, and may be empty", async () =>
         hint: { kind: "pages", runBytes: 65_536 },
       },
       { ...common, at: Buffer.from("/empty"), read: stream(Buffer.alloc(0), 1), hint: { kind: "small" } },
-      { kind: "files", from: Buffer.from(scratch.path), at: Buffer.from("/files/data") },
+      { kind: "files", from: Buffer.from(scratch.path), at: Buffer.from("/files/data"), selection: selectEverything },
     ],
   });
   assert.equal(files.new, 4);
@@ -143,6 +146,8 @@ test("streams lie beside files, in any directory, and may be empty", async () =>
   assert.ok((await contentOf(repository, nodes.get("/dumps/pages.db"))).equals(content));
   assert.equal(nodes.get("/dumps/pages.db")?.content?.length, Math.ceil(content.length / 65_536));
   assert.deepEqual(nodes.get("/empty")?.content, []);
+  assert.equal(nodes.get("/empty")?.uid, 7);
+  assert.equal(nodes.get("/empty")?.gid, 8);
   assert.equal((await contentOf(repository, nodes.get("/files/data/file"))).toString(), "on disk");
 });
 
@@ -154,8 +159,11 @@ test("a stream whose producer fails leaves no snapshot", async () => {
         kind: "stream",
         at: Buffer.from("/dump"),
         mode: 0o600,
+        uid: 0,
+        gid: 0,
         mtimeNs: 1n,
         hint: { kind: "rabin" },
+        whenBroken: "fail",
         read: async () => Promise.resolve(0),
         finish: async () => Promise.reject(new HoldfastError("source", "the program ended with status 3")),
       },
@@ -163,6 +171,106 @@ test("a stream whose producer fails leaves no snapshot", async () => {
   });
   await assert.rejects(failing, /status 3/);
   assert.equal((await repository.loadSnapshots()).snapshots.length, 0);
+});
+
+test("a stream that may be left out is reported, and the rest is stored", async () => {
+  using scratch = new Scratch();
+  fs.writeFileSync(join(scratch.path, "file"), "on disk");
+  await using repository = await makeRepository();
+  const broken = (at: string, failAfterBytes: number): BackupEntry => {
+    let given = 0;
+    return {
+      kind: "stream",
+      at: Buffer.from(at),
+      mode: 0o600,
+      uid: 0,
+      gid: 0,
+      mtimeNs: 1n,
+      hint: { kind: "rabin" },
+      whenBroken: "leave-out",
+      finish: async () => Promise.reject(new HoldfastError("source", "the program ended with status 3")),
+      read: async (into) => {
+        if (given >= failAfterBytes) throw new HoldfastError("source", "the connection was lost");
+        given += into.fill(7).length;
+        return Promise.resolve(into.length);
+      },
+    };
+  };
+  const events: BackupEvent[] = [];
+  // More of them than there are windows: each must give its own back.
+  const entries = ["a", "b", "c", "d", "e"].map((name) => broken(`/${name}/dump`, 40_000_000));
+  const request = {
+    entries: [
+      ...entries,
+      {
+        kind: "files",
+        from: Buffer.from(scratch.path),
+        at: Buffer.from("/data"),
+        selection: selectEverything,
+      } as const,
+    ],
+  };
+  const summary = await backUp(repository, "/", request, events);
+  assert.equal(summary.errors, 5);
+  const reported = events.flatMap((event) =>
+    event.kind === "error" ? [`${event.path.toString()}: ${event.error.message}`] : [],
+  );
+  assert.deepEqual(reported[0], "/a/dump: the connection was lost");
+  const nodes = await nodesOf(repository, summary.treeId);
+  assert.deepEqual([...nodes.keys()].sort(), ["/a", "/b", "/c", "/d", "/data", "/data/file", "/e"]);
+});
+
+test("the closing file is made when all the rest is stored, and lies in its place at the root", async () => {
+  using scratch = new Scratch();
+  fs.mkdirSync(join(scratch.path, "below"));
+  for (let i = 0; i < 50; i++) fs.writeFileSync(join(scratch.path, "below", `${i}`), `${i}`);
+  await using repository = await makeRepository();
+  const events: BackupEvent[] = [];
+  const files = (at: string) =>
+    ({ kind: "files", from: Buffer.from(scratch.path), at: Buffer.from(at), selection: selectEverything }) as const;
+  const missing = { ...files("/zz/gone"), from: Buffer.from("/not/there") };
+  const make = async (): Promise<Buffer> =>
+    Promise.resolve(Buffer.from(`${events.filter(({ kind }) => kind === "error").length} errors`));
+  const { treeId } = await backUp(
+    repository,
+    "/",
+    {
+      entries: [files("/aa"), missing, files("/zz/there")],
+      closingFile: { name: Buffer.from("mm.json"), mode: 0o600, make },
+    },
+    events,
+  );
+  const root = await repository.loadTree(treeId);
+  assert.deepEqual(
+    root.map(({ name }) => name.toString()),
+    ["aa", "mm.json", "zz"],
+  );
+  assert.equal((await contentOf(repository, root[1])).toString(), "1 errors");
+});
+
+test("each entry has its own rules", async () => {
+  using scratch = new Scratch();
+  fs.mkdirSync(join(scratch.path, "below"));
+  for (const name of ["keep", "drop.tmp", "below/drop.tmp"]) fs.writeFileSync(join(scratch.path, name), name);
+  await using repository = await makeRepository();
+  const from = Buffer.from(scratch.path);
+  const { treeId } = await backUp(repository, "/", {
+    entries: [
+      { kind: "files", from, at: Buffer.from("/all"), selection: selectEverything },
+      { kind: "files", from, at: Buffer.from("/some"), selection: { ...selectEverything, exclude: ["*.tmp"] } },
+    ],
+  });
+  const names = [...(await nodesOf(repository, treeId)).keys()].sort();
+  assert.deepEqual(names, [
+    "/all",
+    "/all/below",
+    "/all/below/drop.tmp",
+    "/all/drop.tmp",
+    "/all/keep",
+    "/some",
+    "/some/below",
+    "/some/keep",
+  ]);
 });
 
 test("holes are not read: a sparse file of 40 GB takes no longer than its data", { timeout: 60_000 }, async () => {
@@ -219,8 +327,8 @@ test("sockets are skipped and said; an entry that is missing is an error of its 
     scratch.path,
     {
       entries: [
-        { kind: "files", from: Buffer.from(scratch.path), at: Buffer.from("/data") },
-        { kind: "files", from: Buffer.from("/not/there"), at: Buffer.from("/there") },
+        { kind: "files", from: Buffer.from(scratch.path), at: Buffer.from("/data"), selection: selectEverything },
+        { kind: "files", from: Buffer.from("/not/there"), at: Buffer.from("/there"), selection: selectEverything },
       ],
     },
     events,

@@ -6,7 +6,7 @@ import type { BlobIndex } from "../index/blob-index.ts";
 import type { Repository } from "../store/repository.ts";
 import { BackupReporter } from "./backup-reporter.ts";
 import type { BackupEvent, BackupRequest, BackupSummary } from "./backup-request.ts";
-import { BackupRoot } from "./backup-root.ts";
+import { BackupRoot, selectionsOf } from "./backup-root.ts";
 import { PackStore } from "./pack-store.ts";
 import { saveSnapshot } from "./snapshot-saver.ts";
 import { TreeArchiver } from "./tree-archiver.ts";
@@ -51,7 +51,10 @@ async function capture(
   await using threads = new WorkerThreads(workerScript, request.workers ?? availableParallelism());
   const index = await repository.loadIndex();
   const packs = new PackStore(repository, index, request);
-  await using pool = new WorkerPool(repository, index, packs, threads, request);
+  await using pool = new WorkerPool(repository, index, packs, threads, {
+    ...request,
+    selections: selectionsOf(request.entries),
+  });
   using reporter = new BackupReporter(request, pool.progress, listener);
   const stop = (): void =>
     pool.abort(new HoldfastError("interrupted", "the backup was interrupted", { cause: request.signal?.reason }));

@@ -13,7 +13,7 @@ export interface BlobTotals {
   sealedBytes: number;
 }
 
-/** For one sealed blob, which is then opened there again, and for its content decompressed. */
+/** Memory for one sealed blob, which is then opened there again, and for its content decompressed. */
 export interface BlobScratch {
   readonly sealed: Buffer;
   readonly inflated: Buffer;
@@ -32,7 +32,7 @@ export interface BlobWriterParts {
   /** Null for repository version 1, which knows no compression. */
   readonly compressor: Compressor | null;
   readonly decompressor: Decompressor;
-  /** Private memory of equal sizes; replaced by larger when a blob with `sealOverheadBytes` does not fit. */
+  /** Private memory of equal sizes; a blob that does not fit with `sealOverheadBytes` gets its own for a moment. */
   readonly scratch: BlobScratch;
   /** Copies the sealed blob into a pack, and lets `check` look at the copy before the pack can be finished. */
   readonly append: (blob: SealedBlob, check: (copy: Buffer) => void) => void;
@@ -54,7 +54,18 @@ export class BlobWriter {
     const id = hash("sha256", plain, "buffer");
     const entry = this.#parts.index.claim(id, type);
     if (entry < 0) return id;
-    this.#fit(plain.length + sealOverheadBytes);
+    const usual = this.#scratch;
+    if (plain.length + sealOverheadBytes > usual.sealed.length) this.#scratch = scratchFor(plain.length);
+    try {
+      this.#store(plain, entry);
+    } finally {
+      if (this.#scratch !== usual) free(this.#scratch);
+      this.#scratch = usual;
+    }
+    return id;
+  }
+
+  #store(plain: Buffer, entry: number): void {
     const packed = this.#compress(plain);
     const length = packed > 0 ? packed : plain.copy(this.#scratch.sealed, nonceBytes);
     const bytes = this.#scratch.sealed.subarray(0, length + sealOverheadBytes);
@@ -64,13 +75,6 @@ export class BlobWriter {
     this.totals.blobs++;
     this.totals.plainBytes += plain.length;
     this.totals.sealedBytes += bytes.length;
-    return id;
-  }
-
-  #fit(lengthBytes: number): void {
-    if (lengthBytes <= this.#scratch.sealed.length) return;
-    const make = (): Buffer => Buffer.allocUnsafeSlow(lengthBytes * 2);
-    this.#scratch = { sealed: make(), inflated: make() };
   }
 
   /** The compressed length, or 0 when compression saves nothing. */
@@ -96,4 +100,16 @@ export class BlobWriter {
       });
     }
   }
+}
+
+function scratchFor(plainBytes: number): BlobScratch {
+  return {
+    sealed: Buffer.allocUnsafeSlow(plainBytes + sealOverheadBytes),
+    inflated: Buffer.allocUnsafeSlow(plainBytes),
+  };
+}
+
+/** At once: the collector sees small objects and would wait. */
+function free({ sealed, inflated }: BlobScratch): void {
+  for (const { buffer } of [sealed, inflated]) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

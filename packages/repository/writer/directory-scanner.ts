@@ -1,5 +1,4 @@
 // Looks through directories in a worker thread: finds what changed, stores small files, and writes the nodes.
-import { hash } from "node:crypto";
 import type { Sealer } from "../codec/seal.ts";
 import type { Decompressor } from "../codec/zstd.ts";
 import { HoldfastError } from "../errors.ts";
@@ -18,12 +17,14 @@ import type { NodeMaker } from "./node-maker.ts";
 import type { ParentNode } from "./parent-tree.ts";
 import { ParentTree } from "./parent-tree.ts";
 import { TreeFragment } from "./tree-fragment.ts";
+import type { TreeSealer } from "./tree-sealer.ts";
 
 /** A task ends when it has stored this much, so that the threads share the work evenly to the end. */
 const budgetFiles = 256;
 const budgetBytes = 4 * 1024 * 1024;
 /** Looking at a name costs far less than storing a file. */
 const budgetNames = 4096;
+const noBytes = Buffer.alloc(0);
 /** A file that changes while it is read is read again this often before it is stored as it is and flagged. */
 const readAttempts = 3;
 
@@ -46,8 +47,9 @@ export interface ScannerParts {
   readonly nodes: NodeMaker;
   readonly files: FileSaver;
   readonly index: BlobIndex;
-  readonly selection: Selection;
+  readonly selections: readonly Selection[];
   readonly sealer: Sealer;
+  readonly treeSealer: TreeSealer;
   readonly decompressor: Decompressor;
   readonly formatTime: TimeFormatter;
   readonly oneFileSystem: boolean;
@@ -60,6 +62,7 @@ export interface ScannerParts {
 /** State of one directory under the scanner's eyes. */
 interface Visit {
   readonly item: ScanItem;
+  readonly selection: Selection;
   readonly path: Buffer;
   readonly parent: ParentTree | null;
   readonly directories: FoundDirectory[];
@@ -82,9 +85,11 @@ export class DirectoryScanner {
   /** Looks through one directory as far as the budget goes. Problems with single paths are reported, not thrown. */
   scan(item: ScanItem, budget: ScanBudget): ScanPart {
     const path = bytesOf(item.path);
-    const names = item.names ?? this.#names(path);
+    const selection = this.#parts.selections[item.selection]!;
+    const names = item.names ?? this.#names(path, selection);
     const visit: Visit = {
       item,
+      selection,
       path,
       parent: this.#parentTree(item, path),
       directories: [],
@@ -104,27 +109,20 @@ export class DirectoryScanner {
   #finish(visit: Visit, rest: readonly string[]): ScanPart {
     const { item, directories, largeFiles, counts } = visit;
     const whole = item.names === null && rest.length === 0 && directories.length === 0 && largeFiles.length === 0;
-    const treeId = whole ? this.#storedTree() : null;
-    const json = treeId ? Buffer.alloc(0) : this.#fragment.copyTree();
-    return { slot: item.slot, treeId, json, directories, largeFiles, rest, counts };
-  }
-
-  /** The id of the tree of these nodes if the repository has it already. */
-  #storedTree(): string | null {
-    const id = hash("sha256", this.#fragment.tree(), "buffer");
-    return this.#parts.index.has(id, "tree") ? id.toString("hex") : null;
+    const found = { slot: item.slot, directories, largeFiles, rest, counts };
+    return whole
+      ? { ...found, ...this.#parts.treeSealer.seal(this.#fragment.tree()), json: noBytes }
+      : { ...found, treeId: null, tree: null, json: this.#fragment.copyTree() };
   }
 
   /** In ascending order of bytes, which is the order of byte strings. */
-  #names(path: Buffer): string[] {
+  #names(path: Buffer, selection: Selection): string[] {
     try {
       const all = this.#parts.metadata.readdir(path).map(byteString).sort();
-      const markers = this.#parts.selection.markersIn(path, (message) =>
+      const markers = selection.markersIn(path, (message) =>
         this.#problem(path, "scan", new HoldfastError("source", message)),
       );
-      return markers.length === 0
-        ? all
-        : all.filter((name) => !this.#parts.selection.excludesEntry(bytesOf(name), markers));
+      return markers.length === 0 ? all : all.filter((name) => !selection.excludesEntry(bytesOf(name), markers));
     } catch (error) {
       this.#problem(path, "scan", error);
       return [];
@@ -154,10 +152,10 @@ export class DirectoryScanner {
     const path = joinPath(visit.path, text);
     const name = path.subarray(path.length - text.length);
     try {
-      if (!visit.item.chosen && this.#parts.selection.excludesPath(path)) return;
+      if (!visit.item.chosen && visit.selection.excludesPath(path)) return;
       const status = this.#parts.metadata.lstat(path);
       const type = nodeTypeOfUnixMode(status.mode);
-      if (type !== "dir" && !visit.item.chosen && this.#parts.selection.excludesSize(status.size)) return;
+      if (type !== "dir" && !visit.item.chosen && visit.selection.excludesSize(status.size)) return;
       if (type === "socket") return this.#parts.socket(path);
       this.#visitFile(visit, { name, path, type }, status, budget);
     } catch (error) {

@@ -22,7 +22,8 @@ export interface WorkerSetup {
   readonly index: SharedBlobIndex;
   readonly slots: SharedPackSlots;
   readonly progress: SharedArrayBuffer;
-  readonly selection: SelectionRules;
+  /** Scans name theirs by its number. */
+  readonly selections: readonly SelectionRules[];
   readonly oneFileSystem: boolean;
   readonly withAtime: boolean;
 }
@@ -39,6 +40,8 @@ export interface ScanItem {
   readonly parent: { readonly sealed: Uint8Array; readonly plainLength: number } | null;
   /** The device that --one-file-system keeps to; null at the root of an entry. */
   readonly deviceId: bigint | null;
+  /** Number of the rules that say what is left out. */
+  readonly selection: number;
   /** Somebody named these names: no rule excludes them. */
   readonly chosen: boolean;
 }
@@ -55,7 +58,7 @@ export interface LargeFileItem {
 export type Task =
   | { readonly kind: "scan"; readonly items: readonly ScanItem[] }
   | { readonly kind: "large"; readonly file: LargeFileItem }
-  | { readonly kind: "chunks"; readonly window: Region; readonly lengths: readonly number[] }
+  | { readonly kind: "chunks"; readonly pointer: number; readonly lengths: readonly number[] }
   | { readonly kind: "flush" };
 
 /** A failure that concerns one path and does not end the backup. */
@@ -92,11 +95,21 @@ export interface ScanCounts {
   bytes: number;
 }
 
+/** A tree that a worker has claimed in the index and sealed, for the main thread to put into a pack. */
+export interface SealedTree {
+  readonly entry: number;
+  readonly bytes: Uint8Array;
+  /** 0 if it is not compressed. */
+  readonly plainLength: number;
+}
+
 /** The nodes of a directory, or of the first names of it. */
 export interface ScanPart {
   readonly slot: number;
-  /** Set when the tree is whole and stored already: nothing else is given then. */
+  /** Set when the tree is whole: then `json` is empty, and there is nothing to wait for. */
   readonly treeId: string | null;
+  /** The whole tree, unless the repository has it already. */
+  readonly tree: SealedTree | null;
   /** A whole tree of these nodes. Offsets count from the comma before the first, see `nodesOfTree`. */
   readonly json: Uint8Array;
   readonly directories: readonly FoundDirectory[];

@@ -66,7 +66,7 @@ export class OpenDirectory {
     return this.#waitingFor === 0;
   }
 
-  /** The JSON of the tree. */
+  /** The JSON of the tree, until `release`. Asked for once, when all is there: the parts go with it. */
   encode(formatTime: TimeFormatter): Buffer {
     const [only] = this.#order;
     const whole = this.#order.length === 1 ? this.#parts.get(only!)! : null;
@@ -85,7 +85,11 @@ export class OpenDirectory {
       }
       pieces.push(json.subarray(from));
     }
-    return treeOf(pieces);
+    const json = treeOf(pieces);
+    // A large directory should not lie here twice while it is stored.
+    this.release();
+    this.#parts.set(0, { json, largeFiles: [], largeNodes: [] });
+    return json;
   }
 
   /** Gives the memory of all parts back at once: the collector sees small objects and would wait. */

@@ -1,8 +1,8 @@
 // Puts finished packs into the storage and keeps the index files in step: packs first, then the index that names them.
 import { hash } from "node:crypto";
 import { HoldfastError } from "../errors.ts";
-import type { IndexedPack } from "../format/index-file.ts";
 import { encodeIndex } from "../format/index-file.ts";
+import type { PackedBlob } from "../format/pack.ts";
 import type { BlobIndex, BlobType } from "../index/blob-index.ts";
 import type { Repository } from "../store/repository.ts";
 import type { SlotBlob } from "./pack-slots.ts";
@@ -114,19 +114,16 @@ export class PackStore {
     const packs = this.#waiting;
     this.#waiting = [];
     this.#waitingBlobs = 0;
-    await this.#repository.saveUnpacked("index", encodeIndex(packs.map((pack) => this.#described(pack))));
+    await this.#repository.saveUnpacked(
+      "index",
+      encodeIndex(packs.map((pack) => ({ id: pack.id, blobs: this.#described(pack) }))),
+    );
   }
 
-  #described({ id, type, blobs }: WaitingPack): IndexedPack {
-    const described = Array.from({ length: blobs.length / 4 }, (_, i) => {
-      const [entry, offset, lengthBytes, plainLength] = blobs.subarray(i * 4, i * 4 + 4) as unknown as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      return { id: this.#index.idOf(entry).toString("hex"), type, offset, lengthBytes, plainLength };
-    });
-    return { id, blobs: described };
+  *#described({ type, blobs }: WaitingPack): Generator<PackedBlob, void, undefined> {
+    for (let at = 0; at < blobs.length; at += 4) {
+      const id = this.#index.idOf(blobs[at]!).toString("hex");
+      yield { id, type, offset: blobs[at + 1]!, lengthBytes: blobs[at + 2]!, plainLength: blobs[at + 3]! };
+    }
   }
 }

@@ -1,6 +1,6 @@
 // Stores a stream of bytes: the main thread reads and cuts, the workers do the rest.
-import type { ChunkerHint } from "../chunker/chunker-hint.ts";
-import { chunkerFor } from "../chunker/chunker-hint.ts";
+import { chunkerFor, type ChunkerHint } from "../chunker/chunker-hint.ts";
+import { HoldfastError } from "../errors.ts";
 import type { Region } from "../kernel/arena.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 import { windowBytes } from "./worker-pool.ts";
@@ -8,9 +8,12 @@ import { windowBytes } from "./worker-pool.ts";
 /** Fills the beginning of `into` with the next bytes; 0 is the end. */
 export type ReadStream = (into: Buffer) => Promise<number>;
 
+/** A task has about this much to store: windows divide into few of them, and no worker ends long before the others. */
+const taskBytes = 2 * 1024 * 1024;
+
 /**
- * Stores all that `read` gives. Returns the ids of its chunks and its length in bytes. Whole windows go to the
- * workers; the piece of a chunk at the end of one is moved to the front of the next.
+ * Stores all that `read` gives. Returns the ids of its chunks and its length in bytes. The chunks in a window go to
+ * the workers; the piece of a chunk at its end is moved to the front of the next.
  */
 export async function saveStream(
   pool: WorkerPool,
@@ -18,8 +21,8 @@ export async function saveStream(
   hint: ChunkerHint,
 ): Promise<{ ids: string[]; sizeBytes: number }> {
   const chunker = chunkerFor(hint, pool.kernel, pool.tables);
-  const answers: Promise<readonly string[]>[] = [];
-  const windows = new WindowQueue(pool);
+  const answers: Promise<string[]>[] = [];
+  await using windows = new WindowQueue(pool);
   let sizeBytes = 0;
   let rest = Buffer.alloc(0);
   for (let last = false; !last;) {
@@ -28,6 +31,7 @@ export async function saveStream(
     let filled = rest.copy(memory);
     while (filled < windowBytes && !last) {
       const got = await read(memory.subarray(filled));
+      pool.throwIfFailed();
       last = got === 0;
       filled += got;
       sizeBytes += got;
@@ -40,33 +44,105 @@ export async function saveStream(
       if (cut > 0) lengths.push(cut);
     }
     rest = Buffer.from(memory.subarray(cutTo, filled));
-    answers.push(windows.process(window, lengths));
+    answers.push(windows.process(lengths));
   }
   const ids = await Promise.all(answers);
   return { ids: ids.flat(), sizeBytes };
 }
 
-/** Hands out windows, waiting until a worker has given one back. */
-class WindowQueue {
+/** Chunks that lie one after another in a window. */
+interface ChunkRun {
+  readonly pointer: number;
+  readonly lengths: number[];
+}
+
+interface WaitingRun {
+  readonly start: () => Promise<void>;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Hands out windows, waiting until the workers are done with one. When disposed, the pool has all of them again. */
+class WindowQueue implements AsyncDisposable {
   readonly #pool: WorkerPool;
-  readonly #underWay: Promise<unknown>[] = [];
+  /** The window that was handed out last, while its chunks are not known. */
+  #taken: Region | null = null;
+  readonly #underWay = new Set<Promise<void>>();
+  /** What no worker has been given yet: whichever is free first takes the next. */
+  readonly #waiting: WaitingRun[] = [];
 
   constructor(pool: WorkerPool) {
     this.#pool = pool;
   }
 
   async take(): Promise<Region> {
-    while (this.#pool.freeWindows.length === 0) await this.#underWay.shift();
-    return this.#pool.freeWindows.pop()!;
+    for (;;) {
+      this.#pool.throwIfFailed();
+      this.#taken = this.#pool.freeWindows.pop() ?? null;
+      if (this.#taken) return this.#taken;
+      await Promise.race(this.#underWay);
+    }
   }
 
-  process(window: Region, lengths: readonly number[]): Promise<readonly string[]> {
-    const work = this.#pool.run({ kind: "chunks", window, lengths }).then((answer) => {
-      this.#pool.freeWindows.push(window);
-      return answer.ids;
-    });
-    // A failure reaches the caller through `ids`; here it only ends the waiting.
-    this.#underWay.push(work.catch(() => undefined));
-    return work;
+  /** Stores the chunks at the front of the window that was taken; their ids. Rejects when the pool has failed. */
+  process(lengths: readonly number[]): Promise<string[]> {
+    const window = this.#taken!;
+    this.#taken = null;
+    const runs = divide(window.pointer, lengths).map((run) => this.#save(run));
+    const done = this.#giveBack(window, runs);
+    this.#underWay.add(done);
+    void done.finally(() => this.#underWay.delete(done));
+    const ids = Promise.all(runs).then((each) => each.flat());
+    // The caller looks at it only when the stream has ended.
+    ids.catch(() => undefined);
+    return ids;
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const givenUp = new HoldfastError("interrupted", "the stream was given up");
+    for (const { reject } of this.#waiting.splice(0)) reject(givenUp);
+    await Promise.all(this.#underWay);
+    if (this.#taken) this.#pool.freeWindows.push(this.#taken);
+  }
+
+  async #giveBack(window: Region, runs: readonly Promise<unknown>[]): Promise<void> {
+    await Promise.allSettled(runs);
+    this.#pool.freeWindows.push(window);
+  }
+
+  #save(run: ChunkRun): Promise<readonly string[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
+    const start = async (): Promise<void> => {
+      try {
+        const { ids } = await this.#pool.run({ kind: "chunks", ...run });
+        resolve(ids);
+      } catch (error) {
+        reject(error);
+      }
+      this.#dispatch();
+    };
+    this.#waiting.push({ start, reject });
+    this.#dispatch();
+    return promise;
+  }
+
+  #dispatch(): void {
+    while (this.#waiting.length > 0 && this.#pool.idle > 0) void this.#waiting.shift()!.start();
+  }
+}
+
+/** Divides the chunks from `pointer` on among tasks. */
+function divide(pointer: number, lengths: readonly number[]): ChunkRun[] {
+  const runs: ChunkRun[] = [];
+  let runBytes = taskBytes;
+  let at = pointer;
+  for (const length of lengths) {
+    if (runBytes >= taskBytes) {
+      runs.push({ pointer: at, lengths: [] });
+      runBytes = 0;
+    }
+    runs.at(-1)!.lengths.push(length);
+    runBytes += length;
+    at += length;
+  }
+  return runs;
 }

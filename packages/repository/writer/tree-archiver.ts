@@ -81,31 +81,45 @@ export class TreeArchiver {
 
   /**
    * Looks through everything that was added; the id of the root's tree. `branches` are the directories that were put
-   * together by hand, the deepest first: some of them may wait for nothing.
+   * together by hand, the deepest first: some of them may wait for nothing. `last` runs when all the rest is stored.
    */
-  async run(branches: readonly OpenDirectory[]): Promise<string> {
+  async run(branches: readonly OpenDirectory[], last: () => Promise<void>): Promise<string> {
     for (const branch of branches) if (branch.isComplete && !branch.isSaved) await this.#complete(branch);
     await Promise.all(Array.from({ length: this.#parts.pool.workers * 2 }, () => this.#lane()));
+    await last();
     if (this.#rootId === null) throw new HoldfastError("internal", "the tree of the snapshot was not completed");
     return this.#rootId;
   }
 
   /** Adds a directory of the disk, all of it, to what `run` looks through. */
-  addDirectory(directory: OpenDirectory, deviceId: bigint | null): void {
-    this.#addScan(directory, { path: byteString(directory.path), names: null, deviceId, chosen: false }, undefined);
+  addDirectory(directory: OpenDirectory, deviceId: bigint | null, selection: number): void {
+    const path = byteString(directory.path);
+    this.#addScan(directory, { path, names: null, deviceId, selection, chosen: false }, undefined);
   }
 
   /** Adds names from the directory `path` of the disk, which somebody chose: no rule excludes them. */
-  addNames(directory: OpenDirectory, path: Buffer, names: readonly string[]): void {
-    this.#addScan(directory, { path: byteString(path), names, deviceId: null, chosen: true }, undefined);
+  addNames(directory: OpenDirectory, path: Buffer, names: readonly string[], selection: number): void {
+    const scan = { path: byteString(path), names, deviceId: null, selection, chosen: true };
+    this.#addScan(directory, scan, undefined);
   }
 
   /** Adds nodes that are known already; the places of the subtrees in them. */
   addNode(directory: OpenDirectory, nodes: { json: Buffer; directories: readonly FoundDirectory[] }): Place[] {
-    const slot = ++this.#lastNumber;
-    directory.expectParts([slot]);
+    const slot = this.reserve(directory);
     directory.fill(slot, { ...nodes, largeFiles: [] });
     return nodes.directories.map(({ idAt }) => ({ directory, slot, at: idAt }));
+  }
+
+  /** Keeps a place in the order of the tree, which waits for `fill`. */
+  reserve(directory: OpenDirectory): number {
+    const slot = ++this.#lastNumber;
+    directory.expectParts([slot]);
+    return slot;
+  }
+
+  async fill(directory: OpenDirectory, slot: number, json: Buffer): Promise<void> {
+    directory.fill(slot, { json, directories: [], largeFiles: [] });
+    if (directory.isComplete) await this.#complete(directory);
   }
 
   report(problem: PathProblem): void {
@@ -118,7 +132,7 @@ export class TreeArchiver {
 
   #addScan(
     directory: OpenDirectory,
-    scan: Pick<ScanItem, "path" | "names" | "deviceId" | "chosen">,
+    scan: Pick<ScanItem, "path" | "names" | "deviceId" | "selection" | "chosen">,
     after: number | undefined,
   ): void {
     const slot = ++this.#lastNumber;
@@ -191,6 +205,7 @@ export class TreeArchiver {
     this.#slots.delete(part.slot);
     for (const key of ["filesNew", "filesChanged", "filesUnmodified", "bytes"] as const)
       this.counts[key] += part.counts[key];
+    if (part.tree) await this.#parts.trees.add(part.tree);
     if (part.treeId) return this.#finished(directory, part.treeId);
     this.#splitRest(directory, part, item);
     directory.fill(part.slot, part);
@@ -201,7 +216,7 @@ export class TreeArchiver {
       const place = { directory, slot: part.slot, at: found.idAt };
       const child = new OpenDirectory(joinPath(directory.path, found.name), found.parentTree, place);
       if (found.closed) await this.#complete(child);
-      else this.addDirectory(child, item.deviceId ?? found.deviceId);
+      else this.addDirectory(child, item.deviceId ?? found.deviceId, item.selection);
     }
     this.#wakeAll();
     if (directory.isComplete) await this.#complete(directory);

@@ -14,11 +14,18 @@ const startBytes = 64 * 1024;
 
 /** The JSON of a tree from pieces of nodes, each node with a comma before it. */
 export function treeOf(pieces: readonly Uint8Array[]): Buffer {
-  const tree = Buffer.concat([beginning, ...pieces, end]);
-  if (tree.length === beginning.length + end.length) return tree;
-  // The comma before the first node gives way to the beginning, moved by one.
-  beginning.copy(tree, 1);
-  return tree.subarray(1);
+  const nodesBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  // Not from Buffer's pool: who is done with it may give the memory back.
+  const tree = Buffer.allocUnsafeSlow(beginning.length + Math.max(0, nodesBytes - 1) + end.length);
+  let at = base;
+  for (const piece of pieces) {
+    tree.set(piece, at);
+    at += piece.length;
+  }
+  // The comma before the first node gives way to the end of the beginning.
+  beginning.copy(tree);
+  end.copy(tree, tree.length - end.length);
+  return tree;
 }
 
 /** The nodes of a whole tree, each with a comma before it: a view of the same memory, whose beginning is spoilt. */

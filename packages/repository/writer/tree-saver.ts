@@ -1,17 +1,19 @@
-// Stores trees: blobs in packs of their own, made on the main thread.
+// Stores trees: blobs in packs of their own, put together on the main thread.
 import { hash } from "node:crypto";
 import type { Sealer } from "../codec/seal.ts";
+import { sealOverheadBytes } from "../codec/seal.ts";
 import { sealPack } from "../format/pack.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import type { Repository } from "../store/repository.ts";
 import type { BlobTotals, SealedBlob } from "./blob-writer.ts";
 import { BlobWriter } from "./blob-writer.ts";
+import type { SealedTree } from "./messages.ts";
 import type { SlotBlob } from "./pack-slots.ts";
 import { maximumBlobsPerPack } from "./pack-slots.ts";
 import type { PackStore } from "./pack-store.ts";
 
 /** Trees compress well and are read often: smaller packs than those of data keep memory and read-ahead low. */
-const treePackTargetBytes = 8 * 1024 * 1024;
+const treePackTargetBytes = 4 * 1024 * 1024;
 /** For the blob that fills the pack and the header; memory that is not touched costs nothing. */
 const packSlackBytes = 4 * 1024 * 1024;
 const scratchBytes = 256 * 1024;
@@ -48,16 +50,26 @@ export class TreeSaver {
 
   /** Stores the JSON of one tree. Returns its id; waits while a full pack is on its way to the storage. */
   async save(json: Buffer): Promise<string> {
-    // A pack that is being stored must not be written to; while one waited, another may have begun the next.
-    while (this.#storing) await this.#storing;
+    await this.#untilWritable();
     const id = this.#blobs.save(json, "tree").toString("hex");
-    if (this.#usedBytes >= treePackTargetBytes || this.#open.length >= maximumBlobsPerPack) await this.flush();
+    await this.#flushIfFull();
     return id;
+  }
+
+  /** Stores a tree that a worker has sealed. */
+  async add({ entry, bytes, plainLength }: SealedTree): Promise<void> {
+    await this.#untilWritable();
+    const sealed = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#append({ bytes: sealed, entry, plainLength }, () => undefined);
+    this.totals.blobs++;
+    this.totals.plainBytes += plainLength > 0 ? plainLength : bytes.length - sealOverheadBytes;
+    this.totals.sealedBytes += bytes.length;
+    await this.#flushIfFull();
   }
 
   /** Sends the open pack, full or not, to the storage. */
   async flush(): Promise<void> {
-    while (this.#storing) await this.#storing;
+    await this.#untilWritable();
     if (this.#open.length === 0) return;
     this.#storing = this.#store();
     try {
@@ -65,6 +77,15 @@ export class TreeSaver {
     } finally {
       this.#storing = null;
     }
+  }
+
+  /** A pack that is being stored must not be written to; while one waited, another may have begun the next. */
+  async #untilWritable(): Promise<void> {
+    while (this.#storing) await this.#storing;
+  }
+
+  async #flushIfFull(): Promise<void> {
+    if (this.#usedBytes >= treePackTargetBytes || this.#open.length >= maximumBlobsPerPack) await this.flush();
   }
 
   async #store(): Promise<void> {

@@ -23,7 +23,7 @@ const spareBuffers = 1;
 const tasksAhead = 2;
 
 export interface PoolOptions {
-  readonly selection: SelectionRules;
+  readonly selections: readonly SelectionRules[];
   readonly oneFileSystem: boolean;
   readonly withAtime: boolean;
 }
@@ -90,7 +90,7 @@ export class WorkerPool implements AsyncDisposable {
         index: index.shared,
         slots,
         progress,
-        selection: options.selection,
+        selections: options.selections,
         oneFileSystem: options.oneFileSystem,
         withAtime: options.withAtime,
       } satisfies WorkerSetup);

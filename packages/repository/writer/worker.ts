@@ -30,6 +30,7 @@ import type {
 import { NodeMaker } from "./node-maker.ts";
 import { PackSlots } from "./pack-slots.ts";
 import { SharedProgress } from "./progress.ts";
+import { TreeSealer } from "./tree-sealer.ts";
 
 const port = parentPort!;
 
@@ -58,7 +59,7 @@ class WriterThread {
     this.#slots = new PackSlots(setup.slots, kernel.bytes);
     this.#sealer = new Sealer(key, kernel);
     const decompressor = new Decompressor();
-    this.#blobs = new BlobWriter({
+    const blobParts = {
       index: this.#index,
       sealer: this.#sealer,
       compressor: setup.compression ? new Compressor() : null,
@@ -67,6 +68,9 @@ class WriterThread {
         sealed: kernel.view(setup.sealScratch),
         inflated: kernel.view(setup.inflatedScratch),
       },
+    };
+    this.#blobs = new BlobWriter({
+      ...blobParts,
       append: (blob, check) => this.#slots.append(blob, check, (buffer) => this.#finishPack(buffer)),
     });
     this.#files = new FileSaver({
@@ -82,8 +86,9 @@ class WriterThread {
       nodes: new NodeMaker(metadata, new UserNames(), setup.withAtime),
       files: this.#files,
       index: this.#index,
-      selection: new Selection(setup.selection),
+      selections: setup.selections.map((rules) => new Selection(rules)),
       sealer: this.#sealer,
+      treeSealer: new TreeSealer(blobParts),
       decompressor,
       formatTime: createTimeFormatter(),
       oneFileSystem: setup.oneFileSystem,
@@ -110,7 +115,7 @@ class WriterThread {
       case "large":
         return this.#saveLarge(task.file);
       case "chunks":
-        return { kind: "chunks", ids: this.#files.saveChunks(task.lengths, task.window.pointer) };
+        return { kind: "chunks", ids: this.#files.saveChunks(task.lengths, task.pointer) };
       case "flush":
         for (const buffer of this.#slots.closeAll()) this.#finishPack(buffer);
         return { kind: "flush" };
@@ -169,8 +174,8 @@ class WriterThread {
 
 function transferable(answer: Answer): ArrayBuffer[] {
   if (answer.kind !== "scan") return [];
-  const buffers = answer.parts.map((part) => part.json.buffer as ArrayBuffer);
-  return buffers.filter((buffer, i) => buffer.byteLength > 0 && answer.parts[i]!.json.length > 0);
+  const bytes = answer.parts.flatMap(({ json, tree }) => (tree ? [json, tree.bytes] : [json]));
+  return bytes.filter(({ length }) => length > 0).map(({ buffer }) => buffer as ArrayBuffer);
 }
 
 function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
