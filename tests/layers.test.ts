@@ -6,13 +6,15 @@ import { importsOf, isTestCode, readSource, sourceFiles } from "./source-tree.ts
 
 /** Which packages a package may import. */
 const packageEdges: Record<string, readonly string[]> = {
-  holdfast: ["repository"],
+  holdfast: ["sources", "repository"],
+  sources: ["repository"],
   repository: [],
 };
 
 /** What a package shows to others: the name that is imported, and the file behind it. */
 const publicFaces: Record<string, string> = {
   "@holdfast/repository": "packages/repository/repository.ts",
+  "@holdfast/sources": "packages/sources/sources.ts",
 };
 
 /** What a package lends to the tests of others: every file of this folder, by its name without `.ts`. */
@@ -43,9 +45,8 @@ const engineEdges: Record<string, readonly string[]> = {
   kernel: [],
   threads: [],
   testing: ["storage"],
-  // Only tests and measurements live here.
+  // Only tests live here.
   test: [...upToRoads, "maintenance", "testing"],
-  bench: [...upToRoads, "maintenance", "testing"],
 };
 
 /** Single files at the root of packages/repository: the face, which may show everything, and the errors. */

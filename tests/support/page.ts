@@ -20,8 +20,13 @@ export function commandsOf(page: string): string[] {
 export function runPage(page: string, place: Workplace, program: string): Outcome {
   const moved = commandsOf(page)
     .join("\n")
-    // A snapshot keeps whole paths.
-    .replaceAll(/(?<=\/tmp\/restored)\/srv/g, () => place.at("srv"))
+    // What Holdfast notes on this host would belong to root.
+    .replaceAll(
+      /^\.\/holdfast init .*$/gm,
+      (line) => `${line}\necho "state_directory: /srv/holdfast-state" >> /etc/holdfast/holdfast.yml`,
+    )
+    // A snapshot keeps whole paths, and that of a stack has them below the names of its sources.
+    .replaceAll(/(?<=\/tmp\/[\w/-]+)\/srv|(?<= \/database)\/srv/g, () => place.at("srv"))
     .replaceAll(/(?<=[\s'=])\/(srv|tmp|etc\/holdfast)(?=\/|\s)/g, (name) => place.at(name))
     .replaceAll(/^\.\/holdfast demo$/gm, "./holdfast demo --help");
   const script = `set -eu\nrestic() { ${JSON.stringify(program)} "$@"; }\n${moved}`;

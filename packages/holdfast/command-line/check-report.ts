@@ -1,7 +1,7 @@
 // What a check found: lines for people, JSON for programs.
 
-import type { CheckReport, Finding } from "@holdfast/repository";
-import { formatBytes, formatCount } from "./display/amounts.ts";
+import type { CheckEvent, CheckPhase, CheckReport, Finding } from "@holdfast/repository";
+import { formatBytes, formatCount } from "../display/amounts.ts";
 import { printableName, printableText } from "./display/printable.ts";
 import type { Progress } from "./display/progress-lines.ts";
 
@@ -44,6 +44,33 @@ export function findingJson(finding: Finding): object {
     snapshots,
     paths: paths.map((path) => path.toString("utf8")),
     path_count: pathCount,
+  };
+}
+
+/** What is counted in each phase; `data` counts bytes. */
+const units: Readonly<Record<CheckPhase, string | null>> = {
+  files: "small files",
+  index: "index files",
+  packs: "packs",
+  trees: "trees",
+  data: null,
+  impact: "snapshots",
+};
+
+/** `errors`: so many were found up to now. */
+export function checkProgress(
+  { phase, done, total }: Extract<CheckEvent, { kind: "progress" }>,
+  errors: number,
+): Progress {
+  const isData = phase === "data";
+  return {
+    unit: units[phase],
+    done: isData ? 0 : done,
+    total: isData ? null : total,
+    bytesDone: isData ? done : 0,
+    bytesTotal: isData ? total : null,
+    errors,
+    current: [],
   };
 }
 

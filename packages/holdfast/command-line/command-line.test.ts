@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { hasCode, type HoldfastError } from "@holdfast/repository";
-import { exitCodeOf, exitCodes } from "./exit-codes.ts";
+import { exitCodeOf, exitCodes } from "../exit-codes.ts";
 import { expandPattern, parseRawList, readFileLists } from "./file-lists.ts";
 import { readGlobalOptions, type GlobalOptions } from "./global-options.ts";
 import { givenPassword, weaknessWarning } from "./password.ts";

@@ -1,7 +1,7 @@
 // What a verb gets to work with, and what a verb is.
 
 import type { Command } from "commander";
-import type { ExitCode } from "./exit-codes.ts";
+import type { ExitCode } from "../exit-codes.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import type { Output } from "./output.ts";
 import type { RawArguments } from "./raw-arguments.ts";

@@ -1,7 +1,7 @@
 // SIGINT, SIGTERM and SIGHUP: the first asks the work to end cleanly, the second ends the process at once.
 
 import { HoldfastError } from "@holdfast/repository";
-import { exitCodes } from "./exit-codes.ts";
+import { exitCodes } from "../exit-codes.ts";
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 

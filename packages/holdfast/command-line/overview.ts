@@ -2,13 +2,13 @@
 
 export const overview = `
 A first backup, and back (docs/guide/getting-started.md tells more):
-  $ export RESTIC_REPOSITORY=/srv/backups RESTIC_PASSWORD_FILE=/etc/holdfast/key
-  $ ./holdfast repo init
-  $ ./holdfast repo backup /etc /home
-  $ ./holdfast repo snapshots
-  $ ./holdfast repo restore latest --target /tmp/restored
+  $ ./holdfast init                     # asks, and writes holdfast.yml, a key and a repository
+  $ ./holdfast config check
+  $ ./holdfast backup
+  $ ./holdfast restore main --to /tmp/restored
 
-Repositories are restic's: \`restic\` reads and writes them as well.
+The configuration is described in docs/configuration.md. Repositories are restic's: \`restic\` reads and writes them as
+well, and \`holdfast repo VERB\` works on one without a configuration.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partial, 10 no repository, 11 locked,
 12 wrong password, 130 interrupted.
 `;

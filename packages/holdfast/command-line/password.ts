@@ -1,8 +1,7 @@
 // Where a password comes from: a file, a program, the environment, or the person at the terminal.
 
-import { execFileSync } from "node:child_process";
-import { isUtf8 } from "node:buffer";
 import { HoldfastError, passwordWeakness } from "@holdfast/repository";
+import { passwordFromWords, trimmedPassword } from "../access/password-bytes.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import type { PasswordPrompt } from "./password-prompt.ts";
 import { splitShellWords } from "./values/shell-words.ts";
@@ -29,31 +28,17 @@ export function givenPassword(globals: GlobalOptions, environment: NodeJS.Proces
 }
 
 function namedPassword(globals: GlobalOptions, environment: NodeJS.ProcessEnv): Buffer | null {
-  if (globals.passwordCommand !== undefined) return passwordFromCommand(globals.passwordCommand, environment);
+  if (globals.passwordCommand !== undefined) {
+    const option = "--password-command";
+    return passwordFromWords(splitShellWords(globals.passwordCommand, option), option, environment);
+  }
   if (globals.passwordFile !== undefined) return passwordFromFile(globals.passwordFile, "--password-file");
   return globals.password === undefined ? null : Buffer.from(globals.password, "utf8");
 }
 
 /** The content of the file without white space around it. */
 export function passwordFromFile(path: string, option: string): Buffer {
-  return trimmed(readTextFile(path, option));
-}
-
-/** What the program prints, without white space around it; it may talk to the person on standard error. */
-function passwordFromCommand(command: string, environment: NodeJS.ProcessEnv): Buffer {
-  const option = "--password-command";
-  const [program, ...words] = splitShellWords(command, option);
-  try {
-    return trimmed(execFileSync(program as string, words, { stdio: ["inherit", "pipe", "inherit"], env: environment }));
-  } catch (error) {
-    const { code, status, signal } = error as { code?: string; status?: number | null; signal?: string | null };
-    const ending = signal ? `was ended by ${signal}` : `ended with exit code ${status}`;
-    const reason = code === undefined ? ending : `could not be run (${code})`;
-    // The words may hold a secret: only the program is named.
-    throw new HoldfastError("usage", `${option}: ${JSON.stringify(program)} ${reason}`, {
-      hint: "run the command by hand to see what is wrong",
-    });
-  }
+  return trimmedPassword(readTextFile(path, option));
 }
 
 /** Passwords of existing repositories: asked once. */
@@ -78,24 +63,4 @@ export async function askNewPassword(prompt: PasswordPrompt): Promise<Buffer> {
 export function weaknessWarning(password: string): string | null {
   const weakness = password === "" ? null : passwordWeakness(password);
   return weakness && `this password can be guessed (${weakness}): choose another with \`holdfast repo key passwd\``;
-}
-
-/** The engine takes passwords as text. Throws `unsupported` for bytes that are none. */
-export function passwordText(password: Buffer): string {
-  if (isUtf8(password)) return password.toString("utf8");
-  throw new HoldfastError("unsupported", "passwords that are not UTF-8 are not supported");
-}
-
-/** White space as Go's unicode.IsSpace knows it; bytes that are not UTF-8 stay as they are. */
-function trimmed(bytes: Buffer): Buffer {
-  const encoding = isUtf8(bytes) ? "utf8" : "latin1";
-  const space =
-    encoding === "utf8"
-      ? "[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]"
-      : "[\\t-\\r ]";
-  const text = bytes
-    .toString(encoding)
-    .replace(new RegExp(`^${space}+`), "")
-    .replace(new RegExp(`${space}+$`), "");
-  return Buffer.from(text, encoding);
 }

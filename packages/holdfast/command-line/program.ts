@@ -23,6 +23,84 @@ interface VerbEntry {
 
 const topVerbs: readonly VerbEntry[] = [
   {
+    name: "init",
+    usage: "",
+    summary: "write a first configuration, with a key and a repository",
+    load: async () => (await import("./stack/init.ts")).init,
+  },
+  {
+    name: "config",
+    usage: "<check|show|schema> [stack]",
+    summary: "check or show the configuration",
+    load: async () => (await import("./stack/config.ts")).config,
+  },
+  {
+    name: "backup",
+    usage: "[stack...]",
+    summary: "capture stacks, each as one recovery point",
+    load: async () => (await import("./stack/backup.ts")).backupVerb,
+  },
+  {
+    name: "restore",
+    usage: "<stack|snapshot>",
+    summary: "bring a recovery point back",
+    load: async () => (await import("./stack/restore.ts")).restoreVerb,
+  },
+  {
+    name: "undo",
+    usage: "<stack>",
+    summary: "take the latest restore in place back",
+    load: async () => (await import("./stack/undo.ts")).undoVerb,
+  },
+  {
+    name: "drill",
+    usage: "[stack...]",
+    summary: "prove that recovery points come back",
+    load: async () => (await import("./stack/drill.ts")).drillVerb,
+  },
+  {
+    name: "snapshots",
+    usage: "[stack...]",
+    summary: "list the recovery points of stacks",
+    load: async () => (await import("./stack/snapshots.ts")).snapshots,
+  },
+  {
+    name: "ls",
+    usage: "<stack|snapshot> [path]",
+    summary: "list the sources and files of a recovery point",
+    load: async () => (await import("./stack/ls.ts")).ls,
+  },
+  {
+    name: "status",
+    usage: "[stack...]",
+    summary: "show what ran, is stored, verified, proven and overdue",
+    load: async () => (await import("./stack/status.ts")).status,
+  },
+  {
+    name: "check",
+    usage: "[stack...]",
+    summary: "look for damage in the recovery points of stacks",
+    load: async () => (await import("./stack/check.ts")).checkVerb,
+  },
+  {
+    name: "runs",
+    usage: "[stack...]",
+    summary: "list what was done on this host",
+    load: async () => (await import("./stack/runs.ts")).runs,
+  },
+  {
+    name: "pin",
+    usage: "<snapshot>",
+    summary: "keep a recovery point until the pin is removed",
+    load: async () => (await import("./stack/pin.ts")).pin,
+  },
+  {
+    name: "hold",
+    usage: "<snapshot>",
+    summary: "keep a recovery point until a day",
+    load: async () => (await import("./stack/hold.ts")).hold,
+  },
+  {
     name: "demo",
     usage: "[path...]",
     summary: "see a backup, a loss and a restore, on a copy of files of this machine",
@@ -129,6 +207,9 @@ export async function parseCommandLine(parts: ProgramParts): Promise<Invocation 
   let invocation: Invocation | undefined;
   program
     .description("Backups that prove they restore.")
+    // Before the verb it belongs to the program; behind it to the verb, where -c may mean something else.
+    .enablePositionalOptions()
+    .option("-c, --config <file>", "the configuration of the verbs that work on stacks; may stand behind the verb too")
     .version(parts.version, "--version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand(false)
@@ -151,7 +232,10 @@ export async function parseCommandLine(parts: ProgramParts): Promise<Invocation 
     const verb = await entry.load();
     verb.describe(command);
     command.action(() => {
-      const options = command.opts();
+      if (globals !== undefined && program.opts()["config"] !== undefined) {
+        program.error("option '-c, --config <file>' is for verbs that work on stacks, not for repo");
+      }
+      const options = globals === undefined ? { ...program.opts(), ...command.opts() } : command.opts();
       // Verbs outside of `repo` name those that they share among their own.
       invocation = { verb, words: [...command.args, ...behindDashes], options, globals: globals?.() ?? options };
     });
@@ -159,6 +243,8 @@ export async function parseCommandLine(parts: ProgramParts): Promise<Invocation 
   for (const entry of topVerbs) await addVerb(program, entry);
   const repo = program
     .command("repo")
+    // Its own options may stand behind the verb.
+    .enablePositionalOptions(false)
     .summary("work on one repository")
     .description("Work on one repository, with the verbs and options of restic.");
   addGlobalOptions(repo);

@@ -1,7 +1,7 @@
 // What a restore tells while it runs and at its end: lines for people, JSON for programs.
 
 import type { RestoreEvent, RestoreSummary } from "@holdfast/repository";
-import { formatBytes, formatCount, formatDuration } from "./display/amounts.ts";
+import { formatBytes, formatCount, formatDuration } from "../display/amounts.ts";
 import { printableName } from "./display/printable.ts";
 import type { Progress } from "./display/progress-lines.ts";
 import type { ProgressMonitor } from "./display/progress-monitor.ts";

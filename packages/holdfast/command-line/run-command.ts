@@ -2,7 +2,7 @@
 
 import { HoldfastError } from "@holdfast/repository";
 import { CommanderError } from "commander";
-import { type ExitCode, exitCodeOf, exitCodes } from "./exit-codes.ts";
+import { type ExitCode, exitCodeOf, exitCodes } from "../exit-codes.ts";
 import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
 import { parseCommandLine, type Invocation } from "./program.ts";

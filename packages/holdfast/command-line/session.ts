@@ -1,6 +1,6 @@
 // Opens the repository that options and environment name: storage, password, key, lock.
 
-import { homedir, hostname, userInfo } from "node:os";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import {
   hasCode,
@@ -10,15 +10,16 @@ import {
   openStorage,
   parseLocation,
   Repository,
-  RepositoryLock,
   RetryStorage,
-  type Identity,
   type OpenOptions,
   type Storage,
 } from "@holdfast/repository";
 import type { Context } from "./context.ts";
 import type { GlobalOptions } from "./global-options.ts";
-import { askPassword, givenPassword, passwordText } from "./password.ts";
+import { identityOfProcess } from "../access/identity.ts";
+import { passwordText } from "../access/password-bytes.ts";
+import { Session } from "../access/session.ts";
+import { askPassword, givenPassword } from "./password.ts";
 import { StreamPrompt } from "./password-prompt.ts";
 import { readTextFile } from "./values/text-file.ts";
 
@@ -26,56 +27,13 @@ export type LockKind = "none" | "shared" | "exclusive";
 
 const promptTries = 3;
 
-/** An open repository and its lock; disposing gives the lock back and closes the storage. */
-export class Session implements AsyncDisposable {
-  readonly repository: Repository;
-  /** Aborts on interruption, and when the lock can no longer be kept. */
-  readonly signal: AbortSignal;
-  /** Resolves when the lock is settled; whoever writes waits for it. */
-  readonly mayWrite: Promise<void>;
-  readonly #lock: RepositoryLock | null;
-
-  constructor(repository: Repository, lock: RepositoryLock | null, signal: AbortSignal) {
-    this.repository = repository;
-    this.#lock = lock;
-    this.mayWrite = lock?.settled ?? Promise.resolve();
-    this.signal = lock === null ? signal : AbortSignal.any([signal, lock.signal]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#lock?.[Symbol.asyncDispose]();
-    } finally {
-      await this.repository[Symbol.asyncDispose]();
-    }
-  }
-}
-
 /** Reading verbs honour --no-lock; those that write pass their kind as `always`. */
 export async function openSession(context: Context, kind: LockKind, always = false): Promise<Session> {
+  const { globals, signal } = context;
   const repository = await openRepository(context);
-  const wanted = context.globals.noLock && !always ? "none" : kind;
-  if (wanted === "none") return new Session(repository, null, context.signal);
-  const session = new Session(repository, await takeLock(context, repository, wanted === "exclusive"), context.signal);
-  // Who only reads is safe at once, and a backup waits itself, after it has prepared what it can.
-  if (wanted !== "exclusive") return session;
-  try {
-    await session.mayWrite;
-    return session;
-  } catch (error) {
-    await session[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-async function takeLock(context: Context, repository: Repository, exclusive: boolean): Promise<RepositoryLock> {
-  const { signal, globals } = context;
-  try {
-    return await RepositoryLock.take(repository, { exclusive, retryForMs: globals.retryLockMs, signal });
-  } catch (error) {
-    await repository[Symbol.asyncDispose]();
-    throw error;
-  }
+  const wanted = globals.noLock && !always ? "none" : kind;
+  if (wanted === "none") return new Session(repository, null, signal);
+  return Session.lock(repository, { exclusive: wanted === "exclusive", retryForMs: globals.retryLockMs, signal });
 }
 
 async function openRepository(context: Context): Promise<Repository> {
@@ -125,25 +83,6 @@ export function cacheDirectoryOf(globals: GlobalOptions, environment: NodeJS.Pro
   if (globals.noCache) return undefined;
   if (globals.cacheDirectory !== undefined) return globals.cacheDirectory;
   return join(environment["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "holdfast");
-}
-
-export function identityOfProcess(): Identity {
-  return {
-    hostname: hostname(),
-    username: userName(),
-    uid: process.getuid?.() ?? 0,
-    gid: process.getgid?.() ?? 0,
-    pid: process.pid,
-  };
-}
-
-/** Some containers run under a number that no name belongs to. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return "";
-  }
 }
 
 /** The storage with retries, and limits if asked for. */

@@ -1,11 +1,7 @@
 // The streams that a backup can read instead of files: standard input, and the output of a command.
 
-import { spawn, type ChildProcessByStdio } from "node:child_process";
-import { read as readFile } from "node:fs";
-import type { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-import { HoldfastError } from "@holdfast/repository";
+import { spawn, type ChildProcess } from "node:child_process";
+import { DescriptorReader, HoldfastError, openLibc, openPipe, type SystemCalls } from "@holdfast/repository";
 
 export interface StreamSource {
   /** Fills the beginning of `into`; 0 at the end. */
@@ -15,24 +11,15 @@ export interface StreamSource {
 }
 
 const standardInput = 0;
-/** Another program may have left the pipe in a mode where reading does not wait. */
-const retryMs = 10;
 
 export function standardInputSource(signal: AbortSignal): StreamSource {
-  const read = promisify(readFile);
+  const reader = new DescriptorReader(standardInput, openLibc());
   return {
     async read(into) {
-      for (;;) {
-        signal.throwIfAborted();
-        try {
-          return (await read(standardInput, into, 0, into.length, null)).bytesRead;
-        } catch (error) {
-          const { code } = error as NodeJS.ErrnoException;
-          if (code === "EOF") return 0;
-          if (code !== "EAGAIN")
-            throw new HoldfastError("source", `standard input cannot be read (${code})`, { cause: error });
-          await sleep(retryMs);
-        }
+      try {
+        return await reader.read(into, signal);
+      } catch (error) {
+        throw notRead("standard input", error, signal);
       }
     },
     finish: () => Promise.resolve(),
@@ -72,24 +59,33 @@ export function commandSource(words: readonly string[], signal: AbortSignal): St
 class RunningCommand {
   /** Null when the command has ended well, else what it did instead. */
   readonly ended: Promise<string | null>;
-  readonly #chunks: AsyncIterator<Buffer>;
-  #left: Buffer = Buffer.alloc(0);
+  readonly #system: SystemCalls;
+  readonly #output: number;
+  readonly #reader: DescriptorReader;
+  readonly #signal: AbortSignal;
 
-  private constructor(child: ChildProcessByStdio<null, Readable, null>, signal: AbortSignal) {
+  private constructor(child: ChildProcess, system: SystemCalls, output: number, signal: AbortSignal) {
     const stop = (): void => void child.kill("SIGTERM");
     signal.addEventListener("abort", stop);
     this.ended = new Promise((resolve) => {
-      child.on("close", (code, endedBy) => {
+      child.on("exit", (code, endedBy) => {
         signal.removeEventListener("abort", stop);
         resolve(code === 0 ? null : endedBy === null ? `ended with exit code ${code}` : `was ended by ${endedBy}`);
       });
     });
-    this.#chunks = child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    this.#system = system;
+    this.#output = output;
+    this.#reader = new DescriptorReader(output, system);
+    this.#signal = signal;
   }
 
   static async start(program: string, words: readonly string[], signal: AbortSignal): Promise<RunningCommand> {
-    const child = spawn(program, words, { stdio: ["ignore", "pipe", "inherit"] });
-    const command = new RunningCommand(child, signal);
+    const system = openLibc();
+    const { reading, writing } = openPipe(system);
+    const child = spawn(program, words, { stdio: ["ignore", writing, "inherit"] });
+    // Only the command holds this end from here on: the stream is closed when it has ended.
+    system.close(writing);
+    const command = new RunningCommand(child, system, reading, signal);
     await new Promise((resolve, reject) => {
       child.once("spawn", resolve).once("error", (error) => reject(notRun(JSON.stringify(program), error)));
     });
@@ -97,15 +93,21 @@ class RunningCommand {
   }
 
   async read(into: Buffer): Promise<number> {
-    if (this.#left.length === 0) {
-      const next = await this.#chunks.next();
-      if (next.done === true) return 0;
-      this.#left = next.value;
+    try {
+      const got = await this.#reader.read(into, this.#signal);
+      if (got === 0) this.#system.close(this.#output);
+      return got;
+    } catch (error) {
+      throw notRead("the output of the command", error, this.#signal);
     }
-    const count = this.#left.copy(into);
-    this.#left = this.#left.subarray(count);
-    return count;
   }
+}
+
+/** What was asked to stop says why; anything else is the system's. */
+function notRead(name: string, error: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  const { code } = error as NodeJS.ErrnoException;
+  return new HoldfastError("source", `${name} cannot be read (${code})`, { cause: error });
 }
 
 function notRun(name: string, error: NodeJS.ErrnoException): HoldfastError {

@@ -10,7 +10,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { bytesOf, parentOf, type RawPath } from "./raw-path.ts";
+import { bytesOf, parentOf, type RawPath } from "../filesystem/raw-path.ts";
 import type { TreeFacts } from "./tree-facts.ts";
 
 export interface Changes {

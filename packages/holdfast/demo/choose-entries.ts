@@ -3,8 +3,8 @@
 import { accessSync, constants, lstatSync, readdirSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { HoldfastError } from "@holdfast/repository";
-import { bytesOf, type RawPath } from "./raw-path.ts";
-import { nextTurn } from "./turn.ts";
+import { bytesOf, type RawPath } from "../filesystem/raw-path.ts";
+import { nextTurn } from "../filesystem/turn.ts";
 
 export interface Source {
   /** Absolute. */
@@ -39,16 +39,13 @@ const publicSource = (path: string, maximumMiB: number, maximumFiles: number): S
   publicOnly: true,
 });
 
-/** Small files of many kinds, and some large programs: some 130 MiB where all of them are there. */
+/** Small files of many kinds, and some large programs: some 40 MiB where all of them are there. */
 export const usualSources: readonly Source[] = [
-  publicSource("/etc", 10, 300),
-  publicSource("/usr/include", 20, 700),
-  publicSource("/usr/share/doc", 15, 500),
-  publicSource("/usr/lib/python3", 15, 400),
-  publicSource("/usr/share/locale", 30, 200),
-  publicSource("/usr/share/perl", 10, 300),
-  publicSource("/usr/share/zoneinfo", 5, 200),
-  publicSource("/usr/bin", 70, 300),
+  publicSource("/etc", 4, 100),
+  publicSource("/usr/include", 8, 150),
+  publicSource("/usr/share/doc", 8, 150),
+  publicSource("/usr/share/locale", 8, 50),
+  publicSource("/usr/bin", 20, 50),
 ];
 
 export function wholeSource(path: RawPath): Source {

@@ -23,7 +23,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { currentDirectory, openLibc } from "@holdfast/repository";
 import { compareFacts, touchedFiles, type Aspect, type Comparison } from "./compare-facts.ts";
 import { makePeculiarEntries } from "./peculiar-entries.ts";
-import { rawPath } from "./raw-path.ts";
+import { rawPath } from "../filesystem/raw-path.ts";
 import { readTreeFacts, type TreeFacts } from "./tree-facts.ts";
 import { Xattrs } from "./xattrs.ts";
 

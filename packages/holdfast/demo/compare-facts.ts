@@ -1,7 +1,7 @@
 // Compares what a tree was with what came back, entry by entry and attribute by attribute.
 
 import type { EntryFacts, TreeFacts } from "./tree-facts.ts";
-import type { RawPath } from "./raw-path.ts";
+import type { RawPath } from "../filesystem/raw-path.ts";
 
 export type Aspect =
   | "presence"

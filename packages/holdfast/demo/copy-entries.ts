@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import { currentDirectory, type SystemCalls } from "@holdfast/repository";
 import type { ChosenEntry } from "./choose-entries.ts";
-import { bytesOf, type RawPath } from "./raw-path.ts";
-import { nextTurn } from "./turn.ts";
+import { bytesOf, type RawPath } from "../filesystem/raw-path.ts";
+import { nextTurn } from "../filesystem/turn.ts";
 import { Xattrs } from "./xattrs.ts";
 
 const entriesBetweenTurns = 200;

@@ -1,16 +1,15 @@
-// `holdfast demo`: shows a backup, a loss and a restore on a copy of files of this machine.
+// `holdfast demo`: shows backups, disasters and recoveries on a small application made for it.
 
 import { resolve } from "node:path";
 import { hasCode, HoldfastError } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../command-line/context.ts";
-import { formatCount } from "../command-line/display/amounts.ts";
-import { exitCodes, type ExitCode } from "../command-line/exit-codes.ts";
-import { identityOfProcess } from "../command-line/session.ts";
+import { formatCount } from "../display/amounts.ts";
+import { exitCodes, type ExitCode } from "../exit-codes.ts";
 import { usualSources, wholeSource } from "./choose-entries.ts";
 import { reportJson, reportLines, type DemoReport } from "./demo-report.ts";
 import { demonstrate } from "./demonstration.ts";
-import { rawPath, type RawPath } from "./raw-path.ts";
+import { rawPath, type RawPath } from "../filesystem/raw-path.ts";
 import { Workplace } from "./workplace.ts";
 
 interface DemoOptions {
@@ -21,16 +20,16 @@ export const demo: Verb<DemoOptions> = {
   describe(command: Command): void {
     command
       .description(
-        "Back up a copy of real files of this machine, change it, back it up again, destroy it, restore it, " +
-          "and compare every byte and attribute; then let plain restic restore it too, where that is installed.",
+        "Build a small application with a database that is written to, back it up twice, wreck it four times, bring " +
+          "it back, and compare every row, byte and attribute; then let plain restic restore it too, where that is installed.",
       )
       .option("--keep <folder>", "do it in this new or empty folder, and leave the repository there to play with")
       .option("-q, --quiet", "print nothing but errors")
       .option("--json", "print one JSON object at the end")
       .addHelpText(
         "after",
-        "\nWithout paths: some 130 MiB of what everybody may read in /etc and /usr. The files themselves are only read;\n" +
-          "all is done on a copy in TMPDIR, /tmp or /var/tmp, and removed afterwards, also after Ctrl-C.\n\n" +
+        "\nIts uploads are a copy of the paths, or of some files that everybody may read in /etc and /usr; they are only read.\n" +
+          "All is done in TMPDIR, /tmp or /var/tmp, and removed afterwards, also after Ctrl-C.\n\n" +
           "Examples:\n  $ ./holdfast demo\n  $ ./holdfast demo ~/documents --keep /var/tmp/demo\n",
       );
   },
@@ -40,10 +39,10 @@ export const demo: Verb<DemoOptions> = {
     const sources = words.length === 0 ? usualSources : words.map((word) => wholeSource(absolute(context, word)));
     const keep = options.keep === undefined ? undefined : resolve(options.keep);
     await using place = Workplace.create(keep, environment);
-    output.note("A backup, a loss and a restore, on a copy of files of this machine.");
+    output.note("A live application: two backups, four disasters, and the way back.");
     output.note("");
     try {
-      const report = await demonstrate({ ...context, place, sources, identity: identityOfProcess() });
+      const report = await demonstrate({ ...context, place, sources });
       return conclude(context, report);
     } catch (error) {
       if (!hasCode(signal.reason, "interrupted")) throw error;
@@ -58,8 +57,8 @@ export const demo: Verb<DemoOptions> = {
 function conclude({ output }: Context, report: DemoReport): ExitCode {
   if (output.json) output.jsonLine(reportJson(report));
   else for (const line of ["", ...reportLines(report), ""]) output.note(line);
-  if (report.differences > 0) {
-    const count = formatCount(report.differences, "difference");
+  if (report.problems > 0) {
+    const count = formatCount(report.problems, "difference");
     throw new HoldfastError("internal", `not everything came back as it was: ${count}`, {
       hint: "this is a defect of Holdfast: please report it with the lines above",
     });
@@ -84,12 +83,12 @@ function invitation(place: Workplace): string[] {
   const quoted = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
   return [
     "",
-    `Kept in ${place.directory}: the repository, its password, the restored files. To go on:`,
-    `  export RESTIC_REPOSITORY=${quoted(place.repository)}`,
-    `  export RESTIC_PASSWORD_FILE=${quoted(place.passwordFile)}`,
-    "  ./holdfast repo snapshots",
-    "  ./holdfast repo ls latest",
-    "  ./holdfast repo restore latest --target /tmp/restored",
+    `Kept in ${place.directory}: application, configuration, repository, password. To go on:`,
+    `  export HOLDFAST=$PWD/holdfast; cd ${quoted(place.directory)}`,
+    "  $HOLDFAST restore shop --to restored",
+    "  $HOLDFAST drill",
+    `  export RESTIC_REPOSITORY=repository RESTIC_PASSWORD_FILE=password`,
+    "  $HOLDFAST repo snapshots",
     "  restic snapshots",
   ];
 }

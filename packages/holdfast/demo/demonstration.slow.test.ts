@@ -1,29 +1,19 @@
-// The demo notices what is wrong with a restored tree, keeps its hands off the originals, and cleans up.
+// The demo notices what is wrong after a recovery, keeps its hands off the originals, and cleans up.
 
 import assert from "node:assert/strict";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, it } from "node:test";
 import { hasCode } from "@holdfast/repository";
 import { Output } from "../command-line/output.ts";
-import { identityOfProcess } from "../command-line/session.ts";
 import { wholeSource } from "./choose-entries.ts";
 import type { DemoReport } from "./demo-report.ts";
 import { demonstrate } from "./demonstration.ts";
-import { bytesOf, rawPath, type RawPath } from "./raw-path.ts";
+import { rawPath } from "../filesystem/raw-path.ts";
 import { Workplace } from "./workplace.ts";
 
 const base = mkdtempSync(join(tmpdir(), "holdfast-demonstration-"));
@@ -40,7 +30,11 @@ interface Run {
   readonly told: string;
 }
 
-async function run(restored: (tree: RawPath) => void, signal = new AbortController().signal): Promise<Run> {
+/** `recovered` gets the name of each recovery, and the folder of the application. */
+async function run(
+  recovered: (name: string, folder: string) => void,
+  signal = new AbortController().signal,
+): Promise<Run> {
   const stdout = new PassThrough();
   const stream = stdout as unknown as NodeJS.WriteStream;
   const output = new Output({ stdout: stream, stderr: stream }, { json: false, verbosity: 1, environment: {} });
@@ -50,61 +44,57 @@ async function run(restored: (tree: RawPath) => void, signal = new AbortControll
     sources: [wholeSource(rawPath(source))],
     output,
     clock: () => performance.now(),
-    now: () => new Date(),
     signal,
     environment: { PATH: "" },
-    identity: identityOfProcess(),
-    programVersion: "holdfast test",
-    restored,
+    recovered: (name) => recovered(name, join(place.directory, "app")),
   });
   output.flush();
   return { report, told: String(stdout.read()) };
 }
 
-const inTree = (tree: RawPath): string => join(bytesOf(tree).toString(), source, "folder", "file 59");
+const names = [
+  "rows deleted",
+  "page overwritten",
+  "files removed",
+  "everything removed",
+  "wrong one restored",
+  "taken back by undo",
+];
 
 describe("the demonstration", () => {
-  it("finds everything equal where nothing was broken, and says that there is no restic", async () => {
-    let trees = 0;
-    const { report, told } = await run(() => trees++);
-    assert.equal(trees, 2);
-    assert.equal(report.differences, 0);
+  it("finds everything as it was where nothing was broken, and says that there is no restic", async () => {
+    const seen: string[] = [];
+    const { report, told } = await run((name) => seen.push(name));
+    assert.deepEqual(seen, names);
+    assert.equal(report.problems, 0);
     assert.equal(report.resticVersion, null);
     assert.match(told, /restic is not installed/);
-    const [first, second, latest, oldest] = report.rows;
-    assert.ok(first && second && latest?.comparison && oldest?.comparison);
-    assert.ok(
-      (second.bytesAdded ?? Infinity) < (first.bytesAdded ?? 0) / 2,
-      "the second backup has little that is new",
-    );
-    assert.ok(latest.comparison.files > 60 && latest.comparison.filesEqual === latest.comparison.files);
-    assert.equal(oldest.comparison.filesEqual, oldest.comparison.files);
+    const [first, second] = report.backups;
+    assert.ok(first && second);
+    assert.ok(second.bytesAdded < first.bytesAdded / 2, "the second backup has little that is new");
+    assert.ok(first.transactions > 0 && second.transactions > 0 && second.longestMs > 0);
+    for (const { files, filesEqual } of report.recoveries) assert.ok(files > 60 && filesEqual === files);
+    const rows = report.recoveries.map(({ rows }) => rows);
+    const [newest = 0, , , , oldest = 0] = rows;
+    assert.deepEqual(rows, [newest, newest, newest, newest, oldest, newest]);
+    assert.ok(oldest > 60_000 && newest > oldest);
+    assert.ok(report.proof.rtoMs > 0 && report.proof.rpoMs > report.proof.rtoMs);
   });
 
-  it("finds a byte that is wrong, though size and mode are right", async () => {
-    const { report, told } = await run((tree) => {
-      const file = inTree(tree);
-      const { atime, mtime } = statSync(file);
-      const content = readFileSync(file);
-      content[100]! ^= 1;
-      writeFileSync(file, content);
-      utimesSync(file, atime, mtime);
+  it("finds what is wrong after a recovery, and nothing else", async () => {
+    const { report, told } = await run((name, folder) => {
+      if (name === "rows deleted") alter(folder, "UPDATE account SET balance = balance + 1 WHERE id = 500");
+      if (name === "files removed") alterByte(join(folder, "uploads", source, "folder", "file 59"));
+      if (name === "wrong one restored") alter(folder, "UPDATE transfer SET amount = amount + 1 WHERE id = 30000");
+      if (name === "taken back by undo") rmSync(join(folder, "certificates", "acme.json"));
     });
-    assert.ok(report.differences >= 2, "in both restored trees");
-    assert.match(told, /DIFFERENCES/);
+    const broken = report.recoveries.filter(({ problems }) => problems > 0).map(({ name }) => name);
+    assert.deepEqual(broken, ["rows deleted", "files removed", "wrong one restored", "taken back by undo"]);
+    assert.ok(report.problems >= 4);
+    assert.match(told, /1 balances are not what the transfers come to/);
     assert.match(told, /file 59: content was/);
-  });
-
-  it("finds a mode that is wrong, in one tree only", async () => {
-    let trees = 0;
-    const { report } = await run((tree) => {
-      if (trees++ === 0) chmodSync(inTree(tree), 0o611);
-    });
-    assert.equal(report.differences, 1);
-    assert.deepEqual(
-      report.rows.map(({ comparison }) => (comparison ? comparison.files - comparison.filesEqual : null)),
-      [null, null, 1, 0],
-    );
+    assert.match(told, /transfer 30000 is missing, or not what was written/);
+    assert.match(told, /certificates\/acme\.json: presence was file, is missing/);
   });
 
   it("ends where it is interrupted", async () => {
@@ -123,3 +113,17 @@ describe("the demonstration", () => {
     assert.ok(!existsSync(join(source, "added by the demo 0")));
   });
 });
+
+function alter(folder: string, statement: string): void {
+  using database = new DatabaseSync(join(folder, "shop.db"));
+  assert.equal(database.prepare(statement).run().changes, 1);
+}
+
+/** Size, mode and time stay as they are. */
+function alterByte(file: string): void {
+  const { atime, mtime } = statSync(file);
+  const content = readFileSync(file);
+  content[100]! ^= 1;
+  writeFileSync(file, content);
+  utimesSync(file, atime, mtime);
+}

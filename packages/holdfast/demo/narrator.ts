@@ -12,6 +12,8 @@ const frameMs = 100;
 const indent = " ".repeat(19);
 
 export class Narrator {
+  /** Every line so far. */
+  readonly told: string[] = [];
   readonly #output: Output;
   readonly #clock: () => number;
 
@@ -37,7 +39,7 @@ export class Narrator {
       const result = await work((value) => (share = value));
       this.#output.live?.clear();
       const [first = "", ...rest] = tell(result);
-      this.#output.note(`${time(seconds())}  ${verb.padEnd(8)}  ${first}`);
+      this.#tell(`${time(seconds())}  ${verb.padEnd(8)}  ${first}`);
       this.say(rest);
       this.#output.flush();
       return { result, seconds: seconds() };
@@ -49,7 +51,12 @@ export class Narrator {
 
   /** Lines below the last step. */
   say(lines: readonly string[]): void {
-    for (const line of lines) this.#output.note(indent + line);
+    for (const line of lines) this.#tell(indent + line);
+  }
+
+  #tell(line: string): void {
+    this.told.push(line);
+    this.#output.note(line);
   }
 
   #show(verb: string, seconds: number, share: number | null): void {

@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { currentDirectory, type SystemCalls } from "@holdfast/repository";
-import { bytesOf, rawPath, type RawPath } from "./raw-path.ts";
+import { bytesOf, rawPath, type RawPath } from "../filesystem/raw-path.ts";
 import { Xattrs } from "./xattrs.ts";
 
 export interface Peculiarities {
@@ -23,7 +23,7 @@ export interface Peculiarities {
   readonly notPossible: readonly string[];
 }
 
-const sparseBytes = 16 * 1024 * 1024;
+const sparseBytes = 2 * 1024 * 1024;
 const fifoType = 0o010000;
 
 /** Names that go wrong in scripts. Raw bytes. */

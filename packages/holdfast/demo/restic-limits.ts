@@ -1,7 +1,7 @@
 // What older versions of restic do not bring back of a snapshot, so that it is not held against the repository.
 
 import type { Aspect } from "./compare-facts.ts";
-import type { RawPath } from "./raw-path.ts";
+import type { RawPath } from "../filesystem/raw-path.ts";
 import type { ResticProgram } from "./restic-program.ts";
 import type { TreeFacts } from "./tree-facts.ts";
 

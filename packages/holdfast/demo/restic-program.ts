@@ -39,9 +39,9 @@ export class ResticProgram {
     return new ResticProgram(program, /restic (\S+)/.exec(stdout)?.[1] ?? "of unknown version", parts);
   }
 
-  /** How many it sees. */
-  async countSnapshots(): Promise<number> {
-    return (JSON.parse(await this.#run("snapshots", "--json")) as unknown[]).length;
+  /** Of all that it sees. */
+  async snapshotIds(): Promise<string[]> {
+    return (JSON.parse(await this.#run("snapshots", "--json")) as { id: string }[]).map(({ id }) => id);
   }
 
   async check(): Promise<void> {

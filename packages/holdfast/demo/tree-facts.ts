@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import type { SystemCalls } from "@holdfast/repository";
-import { bytesOf, type RawPath } from "./raw-path.ts";
-import { nextTurn } from "./turn.ts";
+import { bytesOf, type RawPath } from "../filesystem/raw-path.ts";
+import { nextTurn } from "../filesystem/turn.ts";
 import { Xattrs } from "./xattrs.ts";
 
 export interface EntryFacts {

@@ -4,11 +4,12 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HoldfastError } from "@holdfast/repository";
-import { bytesOf, rawPath, type RawPath } from "./raw-path.ts";
-import { removeTree } from "./remove-tree.ts";
+import { bytesOf, rawPath, type RawPath } from "../filesystem/raw-path.ts";
+import { removeTree } from "../filesystem/remove-tree.ts";
 
 const usualPlaces = ["/tmp", "/var/tmp"];
-const spareBytes = 64 * 1024 * 1024;
+/** For the database and its copies. */
+const spareBytes = 256 * 1024 * 1024;
 
 export class Workplace implements AsyncDisposable {
   readonly directory: string;
@@ -36,9 +37,8 @@ export class Workplace implements AsyncDisposable {
     return join(this.directory, "password");
   }
 
-  /** What is backed up. */
-  get files(): RawPath {
-    return this.at("files");
+  get configurationFile(): string {
+    return join(this.directory, "holdfast.yml");
   }
 
   at(name: string): RawPath {
@@ -52,9 +52,9 @@ export class Workplace implements AsyncDisposable {
     return password;
   }
 
-  /** The copy, what is stored of it, and two restored copies of it are there at once. */
+  /** The copy, what is stored of it, two restored copies that are put aside, and one more are there at once. */
   requireSpace(sizeBytes: number): void {
-    const needed = 4 * sizeBytes + spareBytes;
+    const needed = 5 * sizeBytes + spareBytes;
     const free = freeBytes(this.directory);
     if (free >= needed) return;
     const inMiB = (bytes: number): string => `${Math.ceil(bytes / 1024 ** 2)} MiB`;

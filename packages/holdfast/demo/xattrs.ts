@@ -1,7 +1,7 @@
 // Extended attributes of one entry, read and set by plain system calls.
 
 import type { SystemCalls } from "@holdfast/repository";
-import { bytesOf, type RawPath } from "./raw-path.ts";
+import { bytesOf, type RawPath } from "../filesystem/raw-path.ts";
 
 /** As large as Linux lets a list of names or a value be. */
 const area = (): Buffer => Buffer.allocUnsafe(64 * 1024);

@@ -1,6 +1,6 @@
 // What cuts a file into chunks: the interface.
 
-/** Cuts a stream that lies, piece by piece, in the memory of one kernel. It keeps nothing between calls. */
+/** Cuts a stream that lies, piece by piece, in the memory of one kernel. It keeps none of it between calls. */
 export interface Chunker {
   /** No chunk but the last of a stream is shorter. */
   readonly minBytes: number;

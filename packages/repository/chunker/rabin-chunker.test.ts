@@ -212,7 +212,8 @@ test("limits that no chunk can have are refused", () => {
 });
 
 test("a hint for pages makes a chunker for pages", () => {
-  assert.equal(chunkerFor({ kind: "pages", runBytes: 8192 }, kernel, tables).cut(area.pointer, mib, false), 8192);
+  const chunker = chunkerFor({ kind: "pages", runBytes: 8192, doublesAtBytes: mib }, kernel, tables);
+  assert.equal(chunker.cut(area.pointer, mib, false), 8192);
 });
 
 /** The test data of restic's chunker (chunker_test.go): what its polynomial cuts from 32 MiB of Go's random numbers. */

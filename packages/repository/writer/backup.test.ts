@@ -134,7 +134,7 @@ test("streams lie beside files, in any directory, and may be empty", async () =>
         ...common,
         at: Buffer.from("/dumps/pages.db"),
         read: stream(content, 1 << 20),
-        hint: { kind: "pages", runBytes: 65_536 },
+        hint: { kind: "pages", runBytes: 65_536, doublesAtBytes: 1 << 20 },
       },
       { ...common, at: Buffer.from("/empty"), read: stream(Buffer.alloc(0), 1), hint: { kind: "small" } },
       { kind: "files", from: Buffer.from(scratch.path), at: Buffer.from("/files/data"), selection: selectEverything },

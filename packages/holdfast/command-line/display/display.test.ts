@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { formatBytes, formatCount, formatDuration, formatPercent } from "./amounts.ts";
+import { formatBytes, formatCount, formatDuration, formatPercent } from "../../display/amounts.ts";
 import { toJsonLine } from "./json-line.ts";
 import { LiveArea } from "./live-area.ts";
 import { formatMode } from "./node-lines.ts";

@@ -2,7 +2,7 @@
 
 import type { TreeNode } from "@holdfast/repository";
 import { formatTime } from "../values/times.ts";
-import { formatBytes } from "./amounts.ts";
+import { formatBytes } from "../../display/amounts.ts";
 import { printableName } from "./printable.ts";
 
 /** Letters of the bits 31 down to 19 of Go's file mode. */

@@ -1,6 +1,6 @@
 // What the live display says: from the state of an operation to lines. Pure, so that it can be tested.
 
-import { formatBytes, formatCount, formatDuration, formatPercent } from "./amounts.ts";
+import { formatBytes, formatCount, formatDuration, formatPercent } from "../../display/amounts.ts";
 import { printableName } from "./printable.ts";
 import { fit } from "./width.ts";
 

@@ -18,9 +18,11 @@ import { absoluteTargets, existingTargets, expandNameless, placeTargets } from "
 import type { Context, Verb } from "../context.ts";
 import { printableName } from "../display/printable.ts";
 import { ProgressMonitor } from "../display/progress-monitor.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { readFileLists } from "../file-lists.ts";
-import { identityOfProcess, openSession, type Session } from "../session.ts";
+import { identityOfProcess } from "../../access/identity.ts";
+import type { Session } from "../../access/session.ts";
+import { openSession } from "../session.ts";
 import { chooseSnapshot, everySnapshot, findLatest, parseGrouping, parseTagLists } from "../snapshot-filter.ts";
 import { loadSnapshots } from "../snapshot-options.ts";
 import { commandSource, standardInputSource } from "../stream-sources.ts";
@@ -30,7 +32,6 @@ import { parseTimeNs } from "../values/times.ts";
 interface Plan {
   readonly entries: BackupEntry[];
   readonly paths: string[];
-  readonly selection: SelectionRules;
   readonly hostname: string;
   readonly tags: string[];
   readonly timeNs: bigint;
@@ -100,7 +101,6 @@ function makePlan(context: Context, words: readonly string[], options: BackupOpt
   const timeNs =
     options.time === undefined ? BigInt(context.now().getTime()) * 1_000_000n : parseTimeNs(options.time, "--time");
   const common = {
-    selection,
     timeNs,
     hostname: options.host ?? context.globals.host ?? hostname(),
     tags: parseTagLists(options.tag ?? [])
@@ -108,6 +108,7 @@ function makePlan(context: Context, words: readonly string[], options: BackupOpt
       .filter((tag) => tag !== ""),
   };
   if (options.stdin === true || options.stdinFromCommand === true) {
+    const { uid, gid } = identityOfProcess();
     const at = posix.join("/", options.stdinFilename);
     const source = options.stdin === true ? standardInputSource(context.signal) : commandSource(words, context.signal);
     const entry: BackupEntry = {
@@ -115,7 +116,10 @@ function makePlan(context: Context, words: readonly string[], options: BackupOpt
       at: Buffer.from(at),
       read: (into) => source.read(into),
       finish: () => source.finish(),
+      whenBroken: "fail",
       mode: streamMode,
+      uid,
+      gid,
       mtimeNs: timeNs,
       hint: { kind: "rabin" },
     };
@@ -143,7 +147,7 @@ function planFiles(
   const workingDirectory = Buffer.from(process.cwd()).toString("latin1");
   const placed = placeTargets(expandNameless(existing, workingDirectory, selection, warn), workingDirectory);
   return {
-    entries: placed.map(({ from, at }) => ({ kind: "files", from: bytes(from), at: bytes(at) })),
+    entries: placed.map(({ from, at }) => ({ kind: "files", from: bytes(from), at: bytes(at), selection })),
     paths: absoluteTargets(existing, workingDirectory).map((path) => bytes(path).toString("utf8")),
     someMissing: existing.length < targets.length,
   };
@@ -158,14 +162,17 @@ async function findParent(
 ): Promise<StoredSnapshot | null> {
   const grouping = parseGrouping(options.groupBy);
   if (options.force === true || plan.isStream) return null;
-  const snapshots = await loadSnapshots(context, repository);
-  if (options.parent !== undefined) return chooseSnapshot(snapshots, options.parent, everySnapshot).snapshot;
+  const known = await loadSnapshots(context, repository);
+  // A parent only saves work: one that cannot be read is reported, and the backup goes on with the next best.
+  const readable = { ...known, damaged: [] };
+  if (options.parent === "latest") return chooseSnapshot(readable, "latest", everySnapshot).snapshot;
+  if (options.parent !== undefined) return chooseSnapshot(known, options.parent, everySnapshot).snapshot;
   const filter = {
     hosts: grouping.host ? [plan.hostname] : [],
     paths: grouping.paths ? plan.paths : [],
     tags: grouping.tags ? [plan.tags.length === 0 ? [""] : plan.tags] : [],
   };
-  return findLatest(snapshots, filter, plan.timeNs) ?? null;
+  return findLatest(known.snapshots, filter, plan.timeNs) ?? null;
 }
 
 function requestOf(
@@ -189,7 +196,6 @@ function requestOf(
     timeNs: plan.timeNs,
     programVersion: context.programVersion,
     parent,
-    selection: plan.selection,
     oneFileSystem: options.oneFileSystem ?? false,
     withAtime: options.withAtime ?? false,
     dryRun: options.dryRun ?? false,

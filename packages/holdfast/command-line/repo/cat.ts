@@ -13,7 +13,7 @@ import {
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
 import { toJsonText } from "../display/json-line.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { openSession } from "../session.ts";
 import { addSnapshotOptions, oneSnapshot, type SnapshotOptions } from "../snapshot-options.ts";
 import { requireWords } from "../words.ts";

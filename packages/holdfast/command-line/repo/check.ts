@@ -1,28 +1,25 @@
 // `holdfast repo check`: looks for damage.
 
-import { check, HoldfastError, type CheckPhase } from "@holdfast/repository";
+import { check, HoldfastError } from "@holdfast/repository";
 import type { Command } from "commander";
-import { checkStatusJson, checkSummaryJson, checkSummaryLines, findingJson, findingLines } from "../check-report.ts";
+import {
+  checkProgress,
+  checkStatusJson,
+  checkSummaryJson,
+  checkSummaryLines,
+  findingJson,
+  findingLines,
+} from "../check-report.ts";
 import type { Context, Verb } from "../context.ts";
-import { formatCount } from "../display/amounts.ts";
+import { formatCount } from "../../display/amounts.ts";
 import { ProgressMonitor } from "../display/progress-monitor.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { openSession } from "../session.ts";
 import { requireWords } from "../words.ts";
 
 interface CheckOptions {
   readData?: boolean;
 }
-
-/** What is counted in each phase; `data` counts bytes. */
-const units: Readonly<Record<CheckPhase, string | null>> = {
-  files: "small files",
-  index: "index files",
-  packs: "packs",
-  trees: "trees",
-  data: null,
-  impact: "snapshots",
-};
 
 export const checkVerb: Verb<CheckOptions> = {
   describe(command: Command): void {
@@ -55,19 +52,7 @@ export const checkVerb: Verb<CheckOptions> = {
       session.repository,
       { readData: options.readData ?? false, signal: session.signal },
       (event) => {
-        if (event.kind === "progress") {
-          const { phase, done, total } = event;
-          const isData = phase === "data";
-          const bytes = { bytesDone: isData ? done : 0, bytesTotal: isData ? total : null };
-          return monitor.update({
-            unit: units[phase],
-            done: isData ? 0 : done,
-            total: isData ? null : total,
-            ...bytes,
-            errors,
-            current: [],
-          });
-        }
+        if (event.kind === "progress") return monitor.update(checkProgress(event, errors));
         const { finding } = event;
         if (finding.severity === "error") errors++;
         if (output.json) output.jsonLine(findingJson(finding));

@@ -4,7 +4,7 @@ import { open, rename, rm } from "node:fs/promises";
 import { dump, HoldfastError } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { openSession } from "../session.ts";
 import { addSnapshotOptions, oneSnapshot, type SnapshotOptions } from "../snapshot-options.ts";
 import { requireWords } from "../words.ts";

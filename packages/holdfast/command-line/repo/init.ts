@@ -3,8 +3,9 @@
 import { HoldfastError, Repository, type RepositoryVersion } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { askNewPassword, givenPassword, passwordText, weaknessWarning } from "../password.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
+import { passwordText } from "../../access/password-bytes.ts";
+import { askNewPassword, givenPassword, weaknessWarning } from "../password.ts";
 import { openOptions, promptOf, storageOf } from "../session.ts";
 import { requireWords } from "../words.ts";
 

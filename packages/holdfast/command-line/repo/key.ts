@@ -6,9 +6,11 @@ import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
 import { printableName } from "../display/printable.ts";
 import { renderTable } from "../display/table.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
-import { askNewPassword, passwordFromFile, passwordText, weaknessWarning } from "../password.ts";
-import { identityOfProcess, openSession, promptOf } from "../session.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
+import { identityOfProcess } from "../../access/identity.ts";
+import { passwordText } from "../../access/password-bytes.ts";
+import { askNewPassword, passwordFromFile, weaknessWarning } from "../password.ts";
+import { openSession, promptOf } from "../session.ts";
 import { formatTime } from "../values/times.ts";
 import { requireWords } from "../words.ts";
 

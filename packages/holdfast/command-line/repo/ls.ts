@@ -3,10 +3,10 @@
 import { createTimeFormatter, findTree, HoldfastError, walk } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
-import { formatCount } from "../display/amounts.ts";
+import { formatCount } from "../../display/amounts.ts";
 import { nodeJson, nodeLine } from "../display/node-lines.ts";
 import { printableName } from "../display/printable.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { openSession } from "../session.ts";
 import { snapshotToJson } from "../snapshot-json.ts";
 import { addSnapshotOptions, oneSnapshot, type SnapshotOptions } from "../snapshot-options.ts";

@@ -1,11 +1,11 @@
 // `holdfast repo restore`: brings the files of a snapshot back into a folder.
 
-import { HoldfastError, restore, type PathRules, type RestoreRequest } from "@holdfast/repository";
+import { HoldfastError, restore, startRestoreThreads, type PathRules, type RestoreRequest } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
 import { printableName } from "../display/printable.ts";
 import { ProgressMonitor } from "../display/progress-monitor.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { collect } from "../global-options.ts";
 import { readPatternFiles } from "../pattern-files.ts";
 import { reportRestoreEvent, restoreStatusJson, restoreSummaryJson, restoreSummaryLines } from "../restore-report.ts";
@@ -64,6 +64,8 @@ export const restoreVerb: Verb<RestoreOptions> = {
     const rules = pathRules(options, context.environment);
     const choices = restoreChoices(options, rules);
     const { output } = context;
+    // They load while the key is derived.
+    await using threads = startRestoreThreads();
     await using session = await openSession(context, "shared");
     const { snapshot, subfolder } = await oneSnapshot(context, session.repository, words[0] as string, options);
     output.note(
@@ -74,7 +76,14 @@ export const restoreVerb: Verb<RestoreOptions> = {
       framesPerSecond: context.globals.framesPerSecond,
       toJson: restoreStatusJson,
     });
-    const request = { ...choices, snapshot, subfolder: subfolder.toString("utf8"), rules, signal: session.signal };
+    const request = {
+      ...choices,
+      snapshot,
+      subfolder: subfolder.toString("utf8"),
+      rules,
+      threads,
+      signal: session.signal,
+    };
     const summary = await restore(session.repository, request, (event) => reportRestoreEvent(event, output, monitor));
     monitor[Symbol.dispose]();
     if (output.json) output.jsonLine(restoreSummaryJson(summary, choices.dryRun));
@@ -106,7 +115,7 @@ function pathRules(options: RestoreOptions, environment: NodeJS.ProcessEnv): Pat
 function restoreChoices(
   options: RestoreOptions,
   rules: PathRules,
-): Omit<RestoreRequest, "snapshot" | "subfolder" | "rules" | "signal"> {
+): Omit<RestoreRequest, "snapshot" | "subfolder" | "rules" | "signal" | "target"> & { readonly target: string } {
   const refuse = (problem: string, hint: string): never => {
     throw new HoldfastError("usage", problem, { hint });
   };

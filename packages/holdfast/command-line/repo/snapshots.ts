@@ -3,10 +3,10 @@
 import { parseTime, type StoredSnapshot } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
-import { formatBytes, formatCount } from "../display/amounts.ts";
+import { formatBytes, formatCount } from "../../display/amounts.ts";
 import { printableName } from "../display/printable.ts";
 import { renderTable, type Column } from "../display/table.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import {
   groupSnapshots,
   lastOfEach,

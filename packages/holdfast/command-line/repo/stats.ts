@@ -3,8 +3,8 @@
 import { HoldfastError, stats, statsModes, type StatsReport } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
-import { formatBytes } from "../display/amounts.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { formatBytes } from "../../display/amounts.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { openSession } from "../session.ts";
 import { addSnapshotOptions, severalSnapshots, type SnapshotOptions } from "../snapshot-options.ts";
 

@@ -3,8 +3,8 @@
 import { unlock } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
-import { formatCount } from "../display/amounts.ts";
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { formatCount } from "../../display/amounts.ts";
+import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { openSession } from "../session.ts";
 import { requireWords } from "../words.ts";
 

@@ -2,7 +2,7 @@
 
 import { setImmediate } from "node:timers/promises";
 
-/** Throws the signal's reason when the demo is to end. */
+/** Throws the signal's reason when the work is to end. */
 export async function nextTurn(signal: AbortSignal): Promise<void> {
   await setImmediate();
   signal.throwIfAborted();
