@@ -7,7 +7,7 @@ const pauseMs = 5;
 
 let ended = false;
 // It also ends when whoever started this is gone.
-process.stdin.on("end", () => (ended = false)).resume(); process.stdout.on("error", () => undefined);
+process.stdin.on("end", () => (ended = true)).resume();
 
 using shop = new ShopConnection(rawPath(process.argv[2] ?? ""));
 for (let dueMs = performance.now(); !ended; dueMs = Math.max(dueMs + pauseMs, performance.now() - pauseMs)) {

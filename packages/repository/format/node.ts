@@ -122,6 +122,36 @@ export function encodeNodeTail(node: NodeTail): string {
   );
 }
 
+/**
+ * The JSON of a file's node whose content is `ids` (32 bytes each), `content` of the node left aside. It takes no more
+ * memory than the JSON itself: the list of a database has megabytes.
+ */
+export function encodeFileNode(node: TreeNode, ids: Buffer, formatTime: TimeFormatter): Buffer {
+  const text = encodeNodeHead(node, formatTime) + encodeNodeTail({ ...node, content: [] });
+  // Quotes inside of strings are escaped, so nothing else looks like this.
+  const splitAt = text.indexOf(emptyContent) + emptyContent.length - 1;
+  const before = Buffer.from(text.slice(0, splitAt));
+  const after = Buffer.from(text.slice(splitAt));
+  const count = ids.length / idBytes;
+  const json = Buffer.allocUnsafeSlow(before.length + Math.max(0, count * idJsonBytes - 1) + after.length);
+  let at = before.copy(json);
+  for (let i = 0; i < count; i++) {
+    if (i > 0) json[at++] = comma;
+    json[at++] = quote;
+    at += json.latin1Write(ids.toString("hex", i * idBytes, (i + 1) * idBytes), at);
+    json[at++] = quote;
+  }
+  after.copy(json, at);
+  return json;
+}
+
+const emptyContent = '"content":[]';
+const idBytes = 32;
+/** Two quotes and a comma around the digits. */
+const idJsonBytes = 67;
+const comma = 0x2c;
+const quote = 0x22;
+
 const nodeTypes: ReadonlySet<string> = new Set([
   "file",
   "dir",

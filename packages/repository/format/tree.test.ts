@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { hasCode } from "../errors.ts";
 import { createTimeFormatter } from "./go-time.ts";
-import { encodeNodeHead, encodeNodeTail, type TreeNode } from "./node.ts";
+import { encodeFileNode, encodeNodeHead, encodeNodeTail, type TreeNode } from "./node.ts";
 import { encodeTree, parseTree } from "./tree.ts";
 
 const formatTime = createTimeFormatter();
@@ -123,6 +123,16 @@ describe("encoding", () => {
         '"extended_attributes":[{"name":"user.a","value":"AA=="}],"generic_attributes":{"w":1},"device":5,' +
         `"content":["${id}","${id}"],"subtree":"${id}","error":"e"}`,
     );
+  });
+
+  test("writes a file's node from raw ids as from texts", () => {
+    for (const count of [0, 1, 3]) {
+      const ids = Buffer.alloc(32 * count, "holdfast");
+      const content = Array.from({ length: count }, (_, i) => ids.toString("hex", 32 * i, 32 * (i + 1)));
+      const node: TreeNode = { ...emptyNode, name: Buffer.from('","content":[]'), error: "e", content };
+      const expected = encodeNodeHead(node, formatTime) + encodeNodeTail(node);
+      assert.equal(encodeFileNode({ ...node, content: null }, ids, formatTime).toString(), expected);
+    }
   });
 
   test("refuses nodes that are not in order", () => {

@@ -6,7 +6,7 @@ import { bytesOf, byteString } from "../filesystem/path.ts";
 import { UserNames } from "../filesystem/users.ts";
 import { goModeOfUnixMode, nodeTypeOfUnixMode } from "../format/file-mode.ts";
 import type { TimeFormatter } from "../format/go-time.ts";
-import type { TreeNode } from "../format/node.ts";
+import { encodeFileNode, type TreeNode } from "../format/node.ts";
 import type { Repository } from "../store/repository.ts";
 import type { SelectionRules } from "../selection/selection-rules.ts";
 import type { BackupEntry, BackupRequest, ClosingFile } from "./backup-request.ts";
@@ -15,7 +15,7 @@ import { NodeMaker } from "./node-maker.ts";
 import { OpenDirectory } from "./open-directory.ts";
 import { saveStream } from "./stream-saver.ts";
 import type { TreeArchiver } from "./tree-archiver.ts";
-import { TreeFragment } from "./tree-fragment.ts";
+import { TreeFragment, treeOf } from "./tree-fragment.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
 /** A directory of the snapshot that is there only to lead to entries. */
@@ -27,6 +27,12 @@ interface Branch {
 
 type FilesEntry = Extract<BackupEntry, { kind: "files" }>;
 type StreamEntry = Extract<BackupEntry, { kind: "stream" }>;
+
+interface StreamContent {
+  /** 32 bytes each. */
+  readonly ids: Buffer;
+  readonly sizeBytes: number;
+}
 
 /** All rules of the entries, each once: entries name theirs by its place in this list. */
 export function selectionsOf(entries: readonly BackupEntry[]): readonly SelectionRules[] {
@@ -44,8 +50,8 @@ export class BackupRoot {
   readonly #formatTime: TimeFormatter;
   readonly #metadata = new MetadataReader(openLibc());
   readonly #nodes: NodeMaker;
-  /** Null for a stream that is left out. */
-  readonly #streams = new Map<BackupEntry, TreeNode | null>();
+  /** Trees of one node; null for a stream that is left out. */
+  readonly #streams = new Map<BackupEntry, Buffer | null>();
   readonly #selections: readonly SelectionRules[];
   /** Where the closing file belongs. */
   #closing: { readonly directory: OpenDirectory; readonly slot: number } | null = null;
@@ -80,7 +86,9 @@ export class BackupRoot {
   }
 
   async #addBranch(repository: Repository, branch: Branch, directory: OpenDirectory): Promise<void> {
-    const before = await subtrees(repository, directory.parentTree);
+    // Of streams nothing is taken over, and the list of a database is long.
+    const mayBeKept = [...branch.children.values()].some((child) => "children" in child || "from" in child);
+    const before = await subtrees(repository, mayBeKept ? directory.parentTree : null);
     const inOrder = [...branch.children].sort(([a], [b]) => (a < b ? -1 : 1));
     for (const [name, child] of inOrder) {
       if ("make" in child) this.#closing = { directory, slot: this.#archiver.reserve(directory) };
@@ -105,8 +113,8 @@ export class BackupRoot {
   }
 
   #addStream(entry: StreamEntry, directory: OpenDirectory): void {
-    const node = this.#streams.get(entry);
-    if (node) this.#archiver.addNode(directory, { json: this.#encode(node), directories: [] });
+    const json = this.#streams.get(entry);
+    if (json) this.#archiver.addNode(directory, { json, directories: [] });
   }
 
   #addFiles(name: string, entry: FilesEntry, directory: OpenDirectory, before: ReadonlyMap<string, string>): void {
@@ -139,11 +147,10 @@ export class BackupRoot {
     return { json: fragment.copyTree(), found };
   }
 
-  /** The tree of this node alone. */
-  #encode(node: TreeNode): Buffer {
-    const fragment = new TreeFragment(this.#formatTime);
-    fragment.add(node);
-    return fragment.copyTree();
+  /** The tree of this node alone, with this content. */
+  #treeOfFile(node: TreeNode, { ids, sizeBytes }: StreamContent): Buffer {
+    const json = encodeFileNode({ ...node, size: BigInt(sizeBytes) }, ids, this.#formatTime);
+    return treeOf([Buffer.from(","), json]);
   }
 
   #branchNode(name: string, source: Buffer | null): TreeNode {
@@ -160,7 +167,7 @@ export class BackupRoot {
     return { ...this.#nodes.basic(name, type, status), mode: goModeOfUnixMode(unixMode) };
   }
 
-  async #saveStream(entry: StreamEntry): Promise<TreeNode | null> {
+  async #saveStream(entry: StreamEntry): Promise<Buffer | null> {
     this.#archiver.entering(byteString(entry.at));
     try {
       const content = await saveStream(this.#pool, entry.read, entry.hint);
@@ -174,13 +181,12 @@ export class BackupRoot {
     }
   }
 
-  #streamNode(entry: StreamEntry, content: { ids: string[]; sizeBytes: number }): TreeNode {
+  #streamNode(entry: StreamEntry, content: StreamContent): Buffer {
     this.#archiver.counts.filesNew++;
     this.#archiver.counts.bytes += content.sizeBytes;
     this.#pool.progress.add("files", 1);
     const name = entry.at.subarray(entry.at.lastIndexOf(0x2f) + 1);
-    const made = this.#madeNode(name, fileType | entry.mode, entry.mtimeNs, entry);
-    return { ...made, size: BigInt(content.sizeBytes), content: content.ids };
+    return this.#treeOfFile(this.#madeNode(name, fileType | entry.mode, entry.mtimeNs, entry), content);
   }
 
   async #close(): Promise<void> {
@@ -192,10 +198,9 @@ export class BackupRoot {
       rest = rest.subarray(length);
       return Promise.resolve(length);
     };
-    const { ids, sizeBytes } = await saveStream(this.#pool, read, { kind: "rabin" });
+    const content = await saveStream(this.#pool, read, { kind: "rabin" });
     const made = this.#madeNode(file.name, fileType | file.mode, timeNs, { uid, gid });
-    const node = { ...made, size: BigInt(sizeBytes), content: ids };
-    await this.#archiver.fill(this.#closing.directory, this.#closing.slot, this.#encode(node));
+    await this.#archiver.fill(this.#closing.directory, this.#closing.slot, this.#treeOfFile(made, content));
   }
 }
 

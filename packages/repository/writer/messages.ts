@@ -134,7 +134,8 @@ export type Answer =
       readonly problem: PathProblem | null;
       readonly sizeBytes: number;
     }
-  | { readonly kind: "chunks"; readonly ids: readonly string[] }
+  /** 32 bytes a chunk: a database has hundreds of thousands, and as texts they would take three times the room. */
+  | { readonly kind: "chunks"; readonly ids: Uint8Array }
   | { readonly kind: "flush" };
 
 /** Ids of a run of chunks of a large file; `sequence` orders the runs. `repeat` says how often the ids stand there. */

@@ -12,16 +12,16 @@ export type ReadStream = (into: Buffer) => Promise<number>;
 const taskBytes = 2 * 1024 * 1024;
 
 /**
- * Stores all that `read` gives. Returns the ids of its chunks and its length in bytes. The chunks in a window go to
+ * Stores all that `read` gives. Returns the ids of its chunks, 32 bytes each, and its length in bytes. The chunks in a window go to
  * the workers; the piece of a chunk at its end is moved to the front of the next.
  */
 export async function saveStream(
   pool: WorkerPool,
   read: ReadStream,
   hint: ChunkerHint,
-): Promise<{ ids: string[]; sizeBytes: number }> {
+): Promise<{ ids: Buffer; sizeBytes: number }> {
   const chunker = chunkerFor(hint, pool.kernel, pool.tables);
-  const answers: Promise<string[]>[] = [];
+  const answers: Promise<Buffer>[] = [];
   await using windows = new WindowQueue(pool);
   let sizeBytes = 0;
   let rest = Buffer.alloc(0);
@@ -46,8 +46,7 @@ export async function saveStream(
     rest = Buffer.from(memory.subarray(cutTo, filled));
     answers.push(windows.process(lengths));
   }
-  const ids = await Promise.all(answers);
-  return { ids: ids.flat(), sizeBytes };
+  return { ids: Buffer.concat(await Promise.all(answers)), sizeBytes };
 }
 
 /** Chunks that lie one after another in a window. */
@@ -84,14 +83,14 @@ class WindowQueue implements AsyncDisposable {
   }
 
   /** Stores the chunks at the front of the window that was taken; their ids. Rejects when the pool has failed. */
-  process(lengths: readonly number[]): Promise<string[]> {
+  process(lengths: readonly number[]): Promise<Buffer> {
     const window = this.#taken!;
     this.#taken = null;
     const runs = divide(window.pointer, lengths).map((run) => this.#save(run));
     const done = this.#giveBack(window, runs);
     this.#underWay.add(done);
     void done.finally(() => this.#underWay.delete(done));
-    const ids = Promise.all(runs).then((each) => each.flat());
+    const ids = Promise.all(runs).then((each) => Buffer.concat(each));
     // The caller looks at it only when the stream has ended.
     ids.catch(() => undefined);
     return ids;
@@ -109,8 +108,8 @@ class WindowQueue implements AsyncDisposable {
     this.#pool.freeWindows.push(window);
   }
 
-  #save(run: ChunkRun): Promise<readonly string[]> {
-    const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
+  #save(run: ChunkRun): Promise<Uint8Array> {
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
     const start = async (): Promise<void> => {
       try {
         const { ids } = await this.#pool.run({ kind: "chunks", ...run });

@@ -115,7 +115,7 @@ class WriterThread {
       case "large":
         return this.#saveLarge(task.file);
       case "chunks":
-        return { kind: "chunks", ids: this.#files.saveChunks(task.lengths, task.pointer) };
+        return { kind: "chunks", ids: this.#files.saveChunkIds(task.lengths, task.pointer) };
       case "flush":
         for (const buffer of this.#slots.closeAll()) this.#finishPack(buffer);
         return { kind: "flush" };
