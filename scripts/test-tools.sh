@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Fetches the foreign programs that the tests compare with; prints NAME=PATH for each, MISSING=NAME: REASON where not.
 #
-# attr and acl are installed with apt-get (root). The versions of restic and rest-server are unpacked from Debian's
+# attr, acl and strace are installed with apt-get (root). The versions of restic and rest-server are unpacked from Debian's
 # packages into a cache of the user, shared by all checkouts, without touching the system.
 set -euo pipefail
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/holdfast-test-tools
-packages_needed=(attr acl)
-programs_needed=(getfattr getfacl)
+packages_needed=(attr acl strace)
+programs_needed=(getfattr getfacl strace)
 
 say() { printf 'test tools: %s\n' "$*" >&2; }
 missing() { printf 'MISSING=%s\n' "$*"; }

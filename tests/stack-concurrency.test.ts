@@ -40,7 +40,7 @@ describe("two runs of one stack at once", () => {
   /** A backup that has its locks and waits for the database. */
   async function waiting(): Promise<Running> {
     const running = place.startVerb(["backup", "app", "--json"]);
-    await until("the first run's lock", () => place.storeFiles("locks").length > 0);
+    await until("the first run's lock", () => place.isLocked());
     await sleep(100);
     return running;
   }

@@ -69,7 +69,7 @@ describe("a stack whose repository cannot be opened", () => {
     place.write("app/uploads/large", noise("large", 30 * mebibyte));
     place.point();
     const checking = place.start(["check", "--read-data"]);
-    await until("the lock of the check", () => place.storeFiles("locks").some(({ name }) => !name.includes("-tmp-")));
+    await until("the lock of the check", () => place.isLocked());
     checking.kill("SIGSTOP");
     try {
       const refused = expectStatus(place.verb(["backup", "app"]), 11);

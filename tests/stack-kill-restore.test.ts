@@ -16,6 +16,9 @@ describe("a restore in place, and its undo, that are killed", () => {
   const restore = (): string[] => ["restore", old, "--in-place", "--yes"];
   const undo = ["undo", "app", "--yes"];
   let interruptions = 0;
+  let places = 0;
+  /** Where the kills at single renames begin; they go round from there. */
+  const start = Math.floor(Math.random() * 100);
   before(() => {
     application.make("old", 8000);
     place.prepare();
@@ -28,7 +31,7 @@ describe("a restore in place, and its undo, that are killed", () => {
     // A database that still waits for its log to come back may be an earlier state of itself, but none of the others'.
     const seen = application.generations();
     assert.ok(!seen.includes("old") || seen.length === 1, `${why}: mixed at once: ${seen.join(", ")}`);
-    const other = ["restore", old, "--source", "settings", "--to", place.at("others", why)];
+    const other = ["restore", old, "--source", "settings", "--to", place.at("others", `${places++}`)];
     const next = turn % 4 === 2 ? ["drill", "app"] : other;
     const outcome = place.ends(0, ...next);
     if (/interrupted (restore in place|undo) of app was/.test(outcome.stderr)) interruptions++;
@@ -45,7 +48,8 @@ describe("a restore in place, and its undo, that are killed", () => {
       let outcome: Outcome;
       let why = `turn ${turn}`;
       if (turn % 2 === 0) {
-        const rename = 2 + Math.floor(Math.random() * 10);
+        // The first three are of the lock and of the journal.
+        const rename = 4 + ((start + turn / 2) % 7);
         outcome = place.killedAtRename(rename, restore());
         why += `, killed at rename ${rename}`;
       } else {
@@ -76,7 +80,7 @@ describe("a restore in place, and its undo, that are killed", () => {
       let outcome: Outcome;
       let why = `turn ${turn}`;
       if (turn % 4 !== 3) {
-        const rename = 1 + Math.floor(Math.random() * 8);
+        const rename = 2 + ((start + turn) % 6);
         outcome = place.killedAtRename(rename, undo);
         why += `, killed at rename ${rename}`;
       } else {

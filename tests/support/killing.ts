@@ -31,8 +31,14 @@ export class PinWatch implements AsyncDisposable {
   }
 }
 
-/** Kills the process, and only it, somewhere within the time that such a run takes. */
-export async function killAtRandom(running: Running, withinMs: number): Promise<{ outcome: Outcome; waitMs: number }> {
+/** Kills the process, and only it, within this time, which begins with its start, or once `from` holds. */
+export async function killAtRandom(
+  running: Running,
+  withinMs: number,
+  from: () => boolean = () => true,
+): Promise<{ outcome: Outcome; waitMs: number }> {
+  const hasEnded = (): boolean => running.child.exitCode !== null;
+  await until("the moment from which on it may be killed", () => from() || hasEnded());
   const waitMs = Math.floor(Math.random() * withinMs);
   await Promise.race([sleep(waitMs), running.ended()]);
   running.kill("SIGKILL");

@@ -104,6 +104,11 @@ export class StackPlace extends Workplace {
     >;
   }
 
+  /** True while somebody has a lock of the repository; what is only being written is none yet. */
+  isLocked(): boolean {
+    return readdirSync(path.join(this.repository, "locks")).some((name) => !name.includes("-tmp-"));
+  }
+
   /** Names in the journal. */
   journal(): string[] {
     const directory = path.join(this.stateDirectory, "journal");

@@ -103,7 +103,7 @@ const topVerbs: readonly VerbEntry[] = [
   {
     name: "demo",
     usage: "[path...]",
-    summary: "see a backup, a loss and a restore, on a copy of files of this machine",
+    summary: "see an application lose its data four times, and get it back",
     load: async () => (await import("../demo/demo.ts")).demo,
   },
 ];

@@ -169,7 +169,7 @@ describe("a live database", () => {
     const application = new DatabaseSync(path);
     application.enableDefensive(false);
     // Checking the rows against this index takes longer than the test, and nothing else is done meanwhile.
-    const slowly = "length(replace(hex(zeroblob(8000000 + id)), ''00'', ''a''))";
+    const slowly = "length(replace(hex(zeroblob(30000000 + id)), ''00'', ''a''))";
     application.exec(`CREATE INDEX slow ON filler (id); PRAGMA writable_schema = ON;
       UPDATE sqlite_schema SET sql = 'CREATE INDEX slow ON filler (${slowly})' WHERE name = 'slow'`);
     const script = fileURLToPath(new URL("capturer-fixture.ts", import.meta.url));
@@ -183,7 +183,7 @@ describe("a live database", () => {
     await setTimeout(500);
     child.kill("SIGKILL");
     await ended;
-    for (let tries = 0; existsSync(`/proc/${held[0]}`) && tries < 150; tries++) await setTimeout(10);
+    for (let tries = 0; existsSync(`/proc/${held[0]}`) && tries < 500; tries++) await setTimeout(10);
     assert.equal(existsSync(`/proc/${held[0]}`), false);
     assert.equal(checkpointTruncate(path, 0).busy, 0);
     application.close();

@@ -51,7 +51,7 @@ export class Pin {
 
   /** Waits up to `timeoutMs` for locks; throws SQLite's errors. */
   static take(given: Buffer, timeoutMs: number): Pin {
-    const path = realpathSync(given, { encoding: "buffer" });
+    const path = realpathSync.native(given, { encoding: "buffer" });
     const deadline = performance.now() + timeoutMs;
     const hadLog = exists(walPath(path)) || exists(shmPath(path));
     const file = fileOf(path);
