@@ -1,6 +1,10 @@
 // Where the measuring is done: repositories made, used in turn by both tools, examined, and removed again.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { lstatSync, mkdirSync, readdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { type DataSets, warm } from "./data-sets.ts";
 import { measure, type Measurement, run, settle } from "./measure.ts";
 import type { Comparison } from "./results.ts";
@@ -17,48 +21,49 @@ export interface WorkshopOptions {
   readonly say: (message: string) => void;
 }
 
+export type Places = Readonly<Record<ToolName, RepositoryPlace>>;
+
 /** Repositories of both tools with the same contents, and how the last of several backups into each went. */
 export interface Backups {
-  readonly places: Readonly<Record<ToolName, RepositoryPlace>>;
+  readonly places: Places;
   readonly comparison: Comparison;
   readonly bytes: Readonly<Record<ToolName, number>>;
   /** In Holdfast's repository. */
   readonly blobs: number;
 }
 
-const toolNames: readonly ToolName[] = ["holdfast", "restic"];
+export const toolNames: readonly ToolName[] = ["holdfast", "restic"];
 
 export class Workshop {
+  readonly tools: Readonly<Record<ToolName, Tool>>;
   readonly dataSets: DataSets;
   readonly directory: string;
   readonly memoryDirectory: string;
-  readonly #options: WorkshopOptions;
+  readonly runs: number;
+  readonly say: (message: string) => void;
   #mixed: Promise<Backups> | null = null;
 
   constructor(options: WorkshopOptions) {
-    this.#options = options;
+    this.tools = options.tools;
     this.dataSets = options.dataSets;
     this.directory = options.directory;
     this.memoryDirectory = options.memoryDirectory;
+    this.runs = options.runs;
+    this.say = options.say;
     mkdirSync(options.directory, { recursive: true });
   }
 
   /** Fresh backups of the 1.5 GiB of mixed files, measured once for all cases that use them. */
   mixedBackups(): Promise<Backups> {
     const path = this.dataSets.mixed(1);
-    this.#mixed ??= this.freshBackups("mixed", [path], undefined, this.#options.runs);
+    this.#mixed ??= this.freshBackups("mixed", [path], undefined, this.runs);
     return this.#mixed;
   }
 
   /** Backs the paths up, or the piped file, into new repositories, in turn; the last ones stay. */
-  async freshBackups(
-    label: string,
-    paths: readonly string[],
-    pipedFile?: string,
-    runs = this.#options.runs,
-  ): Promise<Backups> {
+  async freshBackups(label: string, paths: readonly string[], pipedFile?: string, runs = this.runs): Promise<Backups> {
     warm(pipedFile === undefined ? paths : [pipedFile]);
-    const places = { holdfast: this.#place(label, "holdfast"), restic: this.#place(label, "restic") };
+    const places = this.#places(label);
     const words =
       pipedFile === undefined ? ["backup", ...paths] : ["backup", "--stdin", "--stdin-filename", "dump.sql"];
     const comparison = await this.compare(
@@ -76,17 +81,13 @@ export class Workshop {
   }
 
   /** Lets the tools take turns, the one that begins changing from run to run. */
-  async compare(
-    label: string,
-    once: (tool: Tool) => Promise<Measurement>,
-    runs = this.#options.runs,
-  ): Promise<Comparison> {
+  async compare(label: string, once: (tool: Tool) => Promise<Measurement>, runs = this.runs): Promise<Comparison> {
     const comparison: Record<ToolName, Measurement[]> = { holdfast: [], restic: [] };
     for (let number = 0; number < runs; number++) {
       for (const name of number % 2 === 0 ? toolNames : toolNames.toReversed()) {
-        const measured = await once(this.#options.tools[name]);
+        const measured = await once(this.tools[name]);
         comparison[name].push(measured);
-        this.#options.say(`${label}, run ${number + 1} of ${runs}, ${name}: ${brief(measured)}`);
+        this.say(`${label}, run ${number + 1} of ${runs}, ${name}: ${brief(measured)}`);
       }
     }
     return comparison;
@@ -95,7 +96,7 @@ export class Workshop {
   /** Uses the repositories of both tools in turn. `after` is not measured. */
   async compareUse(
     label: string,
-    places: Readonly<Record<ToolName, RepositoryPlace>>,
+    places: Places,
     words: readonly string[],
     after: (tool: Tool) => void = () => {},
   ): Promise<Comparison> {
@@ -112,8 +113,25 @@ export class Workshop {
     return this.#stats(place, "--mode", "raw-data").total_blob_count;
   }
 
-  removeRepositories(backups: Backups): void {
-    for (const place of Object.values(backups.places)) remove(place);
+  /** Empty repositories of both tools. */
+  newRepositories(label: string): Places {
+    const places = this.#places(label);
+    for (const name of toolNames) this.#make(this.tools[name], places[name]);
+    return places;
+  }
+
+  removeRepositories({ places }: { readonly places: Places }): void {
+    for (const place of Object.values(places)) remove(place);
+  }
+
+  /** What restic reads of a file in the latest snapshot. */
+  async readBack(place: RepositoryPlace, path: string, into: Writable): Promise<void> {
+    const { program, words, environment } = commandOf(this.tools.restic, place, ["dump", "--no-cache", "latest", path]);
+    const child = spawn(program, words, { env: environment, stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(child, "close");
+    await pipeline(child.stdout, into);
+    const [exitCode] = (await ended) as [number | null];
+    if (exitCode !== 0) throw new Error(`restic dump ${path} ended with ${exitCode}`);
   }
 
   requireFree(directory: string, gibibytes: number): void {
@@ -122,9 +140,12 @@ export class Workshop {
     if (free < gibibytes) throw new Error(`${directory} has ${free.toFixed(1)} GiB free; this case needs ${gibibytes}`);
   }
 
-  #place(label: string, name: ToolName): RepositoryPlace {
-    const directory = join(this.directory, `${label}-${name}`);
-    return { directory, cacheDirectory: `${directory}.cache` };
+  #places(label: string): Places {
+    const placeOf = (name: ToolName): RepositoryPlace => {
+      const directory = join(this.directory, `${label}-${name}`);
+      return { directory, cacheDirectory: `${directory}.cache`, ownDirectory: `${directory}.own` };
+    };
+    return { holdfast: placeOf("holdfast"), restic: placeOf("restic") };
   }
 
   #make(tool: Tool, place: RepositoryPlace): void {
@@ -133,7 +154,7 @@ export class Workshop {
   }
 
   /** Whoever leaves files out is fast. */
-  #requireSameContents(places: Readonly<Record<ToolName, RepositoryPlace>>): void {
+  #requireSameContents(places: Places): void {
     const [ours, theirs] = [this.#stats(places.holdfast, "latest"), this.#stats(places.restic, "latest")];
     if (ours.total_size !== theirs.total_size || ours.total_file_count !== theirs.total_file_count) {
       throw new Error(`the snapshots differ: Holdfast ${JSON.stringify(ours)}, restic ${JSON.stringify(theirs)}`);
@@ -144,7 +165,7 @@ export class Workshop {
     place: RepositoryPlace,
     ...words: string[]
   ): { total_size: number; total_file_count: number; total_blob_count: number } {
-    const command = commandOf(this.#options.tools.restic, place, ["stats", "--json", "--no-cache", ...words]);
+    const command = commandOf(this.tools.restic, place, ["stats", "--json", "--no-cache", ...words]);
     return JSON.parse(run(command)) as { total_size: number; total_file_count: number; total_blob_count: number };
   }
 }
@@ -152,9 +173,10 @@ export class Workshop {
 function remove(place: RepositoryPlace): void {
   rmSync(place.directory, { recursive: true, force: true });
   rmSync(place.cacheDirectory, { recursive: true, force: true });
+  rmSync(place.ownDirectory, { recursive: true, force: true });
 }
 
-function treeBytes(directory: string): number {
+export function treeBytes(directory: string): number {
   let bytes = 0;
   for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
     if (entry.isFile()) bytes += lstatSync(join(entry.parentPath, entry.name)).size;
@@ -162,6 +184,6 @@ function treeBytes(directory: string): number {
   return bytes;
 }
 
-function brief({ wallMs, cpuMs, peakBytes }: Measurement): string {
+export function brief({ wallMs, cpuMs, peakBytes }: Measurement): string {
   return `${(wallMs / 1000).toFixed(2)} s, ${(cpuMs / 1000).toFixed(2)} s CPU, ${Math.round(peakBytes / 2 ** 20)} MiB`;
 }

@@ -1,6 +1,8 @@
 // The cases that are measured, and what each is held to.
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { secondBackup, secondBackupOfTen, tenDays, tenDaysOfGrowth, tenDaysWithVacuum } from "./database-cases.ts";
+import { captureUnderLoad } from "./live-case.ts";
 import { run } from "./measure.ts";
 import { memoryGrowthRow, type Row, sizeRow, usualRows } from "./results.ts";
 import type { Backups, Workshop } from "./workshop.ts";
@@ -10,6 +12,8 @@ export interface Case {
   readonly title: string;
   /** Takes so long that it runs only when it is asked for. */
   readonly long: boolean;
+  /** Each of its backups is another one, so that none is repeated, whatever `--runs` says. */
+  readonly once?: true;
   measure(workshop: Workshop): Promise<Row[]>;
 }
 
@@ -31,6 +35,41 @@ export const cases: readonly Case[] = [
   { name: "restore-memory", title: "restore of 1.5 GiB to memory", long: false, measure: restoreToMemory },
   { name: "restore-disk", title: "restore of 1.5 GiB to disk", long: false, measure: restoreToDisk },
   { name: "check", title: "check --read-data of 1.5 GiB", long: false, measure: check },
+  {
+    name: "sqlite-second",
+    title: "1 GiB database, after 2,000 transactions",
+    long: false,
+    once: true,
+    measure: secondBackup,
+  },
+  { name: "sqlite-ten-days", title: "1 GiB database, ten days", long: false, once: true, measure: tenDays },
+  {
+    name: "sqlite-vacuumed",
+    title: "256 MiB database, ten days, VACUUM on the fifth",
+    long: false,
+    once: true,
+    measure: tenDaysWithVacuum,
+  },
+  {
+    name: "sqlite-growing",
+    title: "900 MiB database, ten days, 3 % more each day",
+    long: false,
+    once: true,
+    measure: tenDaysOfGrowth,
+  },
+  {
+    name: "sqlite-live",
+    title: "1 GiB, another process commits 200 times a second",
+    long: false,
+    measure: captureUnderLoad,
+  },
+  {
+    name: "sqlite-10g",
+    title: "10 GiB database, after 2,000 transactions",
+    long: true,
+    once: true,
+    measure: secondBackupOfTen,
+  },
   { name: "memory-15g", title: "15 GiB of mixed files, first backup", long: true, measure: largeMemory },
 ];
 

@@ -76,7 +76,7 @@ function renderNumber(value: number, unit: Unit): string {
 }
 
 function withDigits(value: number, unit: Unit): string {
-  return value.toFixed(unit === "s" ? 2 : 0);
+  return value.toFixed(unit === "MiB" ? 0 : 2);
 }
 
 /** Cases that were measured under the same circumstances share a line. */

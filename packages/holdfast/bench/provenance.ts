@@ -37,8 +37,8 @@ function commit(): string {
     "--porcelain",
     "--",
     ".",
-    ":!packages/repository/bench/*.md",
-    ":!packages/repository/bench/*.json",
+    ":!packages/holdfast/bench/*.md",
+    ":!packages/holdfast/bench/*.json",
   );
   return git("rev-parse", "--short", "HEAD") + (changes === "" ? "" : " with uncommitted changes");
 }

@@ -5,7 +5,7 @@ import type { ToolName } from "./tools.ts";
 /** The runs of both tools, in the order they were made. */
 export type Comparison = Readonly<Record<ToolName, readonly Measurement[]>>;
 
-export type Unit = "s" | "MiB";
+export type Unit = "s" | "ms" | "MiB" | "%";
 
 export interface Spread {
   readonly median: number;

@@ -13,16 +13,17 @@ export interface Tool {
   readonly prefix: readonly string[];
 }
 
-/** A repository of one tool: its directory, and a cache of its own, empty when the repository is made. */
+/** A repository of one tool, with a cache and a directory for what else belongs to it: both empty when it is made. */
 export interface RepositoryPlace {
   readonly directory: string;
   readonly cacheDirectory: string;
+  readonly ownDirectory: string;
 }
 
 export const projectRoot = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
 
 /** Only for data that anybody may read. */
-const password = "holdfast-bench";
+export const password = "holdfast-bench";
 
 export function findTools(): Record<ToolName, Tool> {
   const program = process.env["HOLDFAST_RESTIC"];
@@ -52,7 +53,7 @@ export function commandOf(tool: Tool, place: RepositoryPlace, words: readonly st
 }
 
 /** Nothing that is set for other repositories, or for Go or Node, may change what is measured. */
-function environmentOf(place: RepositoryPlace): NodeJS.ProcessEnv {
+export function environmentOf(place: RepositoryPlace): NodeJS.ProcessEnv {
   const environment: NodeJS.ProcessEnv = {};
   for (const [name, value] of Object.entries(process.env)) {
     if (!/^(RESTIC_|HOLDFAST_|GO|NODE_|npm_)/.test(name)) environment[name] = value;

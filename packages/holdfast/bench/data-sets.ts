@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, openSync, readdirSync, readSync, closeSync, rena
 import { join } from "node:path";
 import { writeDatabasePages } from "./database-pages.ts";
 import { copyMachineTrees } from "./machine-trees.ts";
+import { OrdersDatabase } from "./orders-database.ts";
 import { writePhotos } from "./photos.ts";
 import { writeSmallFiles } from "./small-files.ts";
 import { writeSqlText } from "./sql-text.ts";
@@ -26,14 +27,12 @@ export class DataSets {
 
   /** Files of all kinds: 1.5 GiB, or `times` as much of the same mixture. */
   mixed(times: number): string {
-    return this.#make(`mixed-${times}`, (target) =>
-      writeMixed(target, Math.floor(times * 1.5 * gibibyte * this.#scale)),
-    );
+    return this.#make(`mixed-${times}`, (target) => writeMixed(target, this.scaled(times * 1.5 * gibibyte)));
   }
 
   /** `folders` directories beside each other with 100,000 small files each. */
   smallFiles(folders: number): string[] {
-    const count = Math.round(100_000 * this.#scale);
+    const count = this.scaled(100_000);
     return Array.from({ length: folders }, (_, index) =>
       this.#make(`small-files-${index}`, (target) => writeSmallFiles(target, count, index + 1)),
     );
@@ -41,10 +40,27 @@ export class DataSets {
 
   /** One file of 1 GiB of SQL. */
   sqlDump(): string {
-    const directory = this.#make("sql", (target) =>
-      writeSqlText(join(target, "dump.sql"), Math.floor(gibibyte * this.#scale), 7),
-    );
+    const directory = this.#make("sql", (target) => writeSqlText(join(target, "dump.sql"), this.scaled(gibibyte), 7));
     return join(directory, "dump.sql");
+  }
+
+  /** A shop's SQLite database of this size, to be copied before it is changed. */
+  ordersDatabase(mebibytes: number): string {
+    const directory = this.#make(`orders-${mebibytes}`, (target) =>
+      this.makeOrdersDatabase(join(target, "orders.db"), mebibytes),
+    );
+    return join(directory, "orders.db");
+  }
+
+  /** The same, not kept. */
+  makeOrdersDatabase(path: string, mebibytes: number): void {
+    this.#say(`making a database of ${mebibytes} MiB`);
+    OrdersDatabase.make(path, this.scaled(mebibytes * mebibyte));
+  }
+
+  /** What is to be done so many times with data of full size. */
+  scaled(count: number): number {
+    return Math.round(count * this.#scale);
   }
 
   #make(name: string, write: (target: string) => void): string {
