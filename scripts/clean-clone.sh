@@ -24,6 +24,7 @@ done
 test_arguments=("$@")
 
 place=$(mktemp -d /tmp/holdfast-clean-XXXXXX)
+chmod 755 "$place" # some tests run as another user, who has to reach the checkout as in any ordinary place
 system=''
 clean_up() {
   [[ -z $system ]] || umount "$system/proc" "$system/dev" 2>/dev/null || true
