@@ -10,7 +10,7 @@ import { BackupRoot, selectionsOf } from "./backup-root.ts";
 import { PackStore } from "./pack-store.ts";
 import { saveSnapshot } from "./snapshot-saver.ts";
 import { TreeArchiver } from "./tree-archiver.ts";
-import { TreeSaver } from "./tree-saver.ts";
+import { BlobSaver } from "./blob-saver.ts";
 import { WorkerPool } from "./worker-pool.ts";
 import { WorkerThreads } from "../threads/worker-threads.ts";
 
@@ -77,7 +77,7 @@ async function store(
   parts: { index: BlobIndex; packs: PackStore; pool: WorkerPool; reporter: BackupReporter },
 ): Promise<Captured> {
   const { index, packs, pool, reporter } = parts;
-  const trees = new TreeSaver(repository, index, packs);
+  const trees = new BlobSaver(repository, index, packs, "tree");
   const formatTime = createTimeFormatter();
   const archiver = new TreeArchiver({ repository, pool, trees, formatTime, reporter });
   const treeId = await new BackupRoot(request, archiver, pool, formatTime).save(repository);

@@ -1,4 +1,5 @@
 // What the main thread and the writer's worker threads say to each other. Paths and names are byte strings.
+import type { ClaimedBlob } from "./blob-saver.ts";
 import type { MasterKey } from "../codec/seal.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { TreeNode } from "../format/node.ts";
@@ -95,21 +96,13 @@ export interface ScanCounts {
   bytes: number;
 }
 
-/** A tree that a worker has claimed in the index and sealed, for the main thread to put into a pack. */
-export interface SealedTree {
-  readonly entry: number;
-  readonly bytes: Uint8Array;
-  /** 0 if it is not compressed. */
-  readonly plainLength: number;
-}
-
 /** The nodes of a directory, or of the first names of it. */
 export interface ScanPart {
   readonly slot: number;
   /** Set when the tree is whole: then `json` is empty, and there is nothing to wait for. */
   readonly treeId: string | null;
   /** The whole tree, unless the repository has it already. */
-  readonly tree: SealedTree | null;
+  readonly tree: ClaimedBlob | null;
   /** A whole tree of these nodes. Offsets count from the comma before the first, see `nodesOfTree`. */
   readonly json: Uint8Array;
   readonly directories: readonly FoundDirectory[];

@@ -19,7 +19,7 @@ import type { Place } from "./open-directory.ts";
 import { OpenDirectory } from "./open-directory.ts";
 import { SharedFile } from "./shared-file.ts";
 import type { BackupReporter } from "./backup-reporter.ts";
-import type { TreeSaver } from "./tree-saver.ts";
+import type { BlobSaver } from "./blob-saver.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
 /** Names of a directory that go into one task. */
@@ -38,7 +38,7 @@ export interface ArchiveCounts extends ScanCounts {
 export interface ArchiverParts {
   readonly repository: Repository;
   readonly pool: WorkerPool;
-  readonly trees: TreeSaver;
+  readonly trees: BlobSaver;
   readonly formatTime: TimeFormatter;
   readonly reporter: BackupReporter;
 }
