@@ -1,7 +1,7 @@
 // Faults of the sources of a stack: missing, locked, damaged, unreadable, vanishing, oddly named. Never good by mistake.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -44,6 +44,19 @@ describe("a stack with a source that is missing", () => {
     assert.equal(message(restored, "summary")["snapshot_id"], good, "the newest good one is taken");
     assert.match(restored.stderr, /newer recovery point/);
     expectStatus(place.verb(["restore", idOf(outcome), "--source", "database"]), 1);
+    const rest = place.ends(3, "restore", idOf(outcome), "--json", "--to", place.at("rest"));
+    assert.equal(message(rest, "summary")["outcome"], "partial", "all that it has is not all of the stack");
+    assert.ok(existsSync(place.at("rest", "uploads")));
+    place.ends(0, "restore", idOf(outcome), "--source", "uploads", "--to", place.at("chosen"));
+    const drill = place.ends(2, "drill", idOf(outcome));
+    assert.match(drill.stderr, /is partial: a drill proves only whole ones\n {2}→ .*drill app/);
+    assert.equal(message(place.ends(1, "status", "--json"), "stack_status")["proven"], null);
+  });
+
+  it("a drill in a place that cannot be made ends at once and names it", () => {
+    place.point();
+    const outcome = place.ends(1, "drill", "app", "--sandbox", "/proc/holdfast/drills");
+    assert.match(outcome.stderr, /the directory \/proc\/holdfast\/drills cannot be made/);
   });
 
   it("R008: without an optional one it is good, and the manifest says that it was not found", () => {
@@ -166,7 +179,7 @@ describe("a stack with files that cannot be read as they are", () => {
     assert.match(String(manifest.sources["uploads"]?.["errors"]), /uploads\/closed/);
     const restored = place.ends(0, "restore", "app", "--json", "--to", place.at("restored"));
     assert.equal(message(restored, "summary")["snapshot_id"], good);
-    const asked = place.ends(0, "restore", idOf(outcome), "--to", place.at("asked"));
+    const asked = place.ends(3, "restore", idOf(outcome), "--to", place.at("asked"));
     assert.match(asked.stderr, /source uploads is partial/);
   });
 

@@ -102,10 +102,7 @@ describe("a backup of a stack under writing that is killed", () => {
       }
       failed++;
       expectStatus(outcome, 1);
-      assert.match(
-        String(database?.["reason"]),
-        /process that holds the database|cannot be trusted: a checkpoint went past the reader/,
-      );
+      assert.match(String(database?.["reason"]), /process that holds the database/);
       assert.equal(uploads?.["outcome"], "good", "the rest is stored");
       assert.equal(place.manifest(id).outcome, "partial");
       expectStatus(place.verb(["restore", id, "--source", "database", "--to", place.at("none")]), 1);

@@ -17,6 +17,13 @@ export const exitCodes = {
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
+/** What a job of this outcome answers. */
+export const exitCodeOfOutcome = {
+  good: exitCodes.done,
+  partial: exitCodes.partial,
+  failed: exitCodes.failed,
+} as const;
+
 const byErrorCode: Partial<Record<ErrorCode, ExitCode>> = {
   usage: exitCodes.usage,
   "repository-missing": exitCodes.repositoryMissing,

@@ -7,19 +7,13 @@ import type {
   RepositoryConfiguration,
   StackConfiguration,
 } from "../configuration/configuration.ts";
-import { exitCodes } from "../exit-codes.ts";
+import { exitCodeOfOutcome } from "../exit-codes.ts";
 import type { Manifest } from "../records/manifest.ts";
 import { stackOf } from "../records/tags.ts";
 import { captureStack } from "./capture-stack.ts";
 import type { JobContext } from "./job-context.ts";
-import { runJob, type JobReport } from "./run-job.ts";
-
-/** What a run of this outcome answers to the shell. */
-export const exitCodeOfOutcome = {
-  good: exitCodes.done,
-  partial: exitCodes.partial,
-  failed: exitCodes.failed,
-} as const;
+import { runJob } from "./run-job.ts";
+import type { RunResult } from "../state/runs.ts";
 
 export interface StackBackup {
   readonly stack: string;
@@ -93,7 +87,7 @@ function outcomeOf(manifest: Manifest, summary: BackupSummary | null): StackBack
   return manifest.outcome;
 }
 
-function reportOf({ outcome, snapshotId, summary, manifest }: StackBackup): JobReport {
+function reportOf({ outcome, snapshotId, summary, manifest }: StackBackup): RunResult {
   const failed = Object.entries(manifest.sources).flatMap(([name, { reason, outcome: of }]) =>
     of === "failed" ? [`${name}: ${reason}`] : [],
   );

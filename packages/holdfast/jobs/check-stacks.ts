@@ -8,7 +8,8 @@ import { exitCodeOf, exitCodes, type ExitCode } from "../exit-codes.ts";
 import { checkPoint, type KnownBeginnings } from "./check-point.ts";
 import type { JobContext } from "./job-context.ts";
 import { readPoints, type RecoveryPoint } from "./recovery-points.ts";
-import { runJob, type JobReport } from "./run-job.ts";
+import type { RunResult } from "../state/runs.ts";
+import { runJob } from "./run-job.ts";
 
 /** Something wrong with a stack, and which of its recovery points and sources it concerns. */
 export interface StackFinding {
@@ -246,7 +247,7 @@ function exitCodeOfCheck(
   return findings.length > 0 ? exitCodes.partial : exitCodes.done;
 }
 
-function reportOf({ exitCode, points, findings, failed, bytesRead }: StackCheck): JobReport {
+function reportOf({ exitCode, points, findings, failed, bytesRead }: StackCheck): RunResult {
   const problems = [...failed.map(({ error }) => error.message), ...findings.map(({ message }) => message)];
   const [first] = problems;
   return {

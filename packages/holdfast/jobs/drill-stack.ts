@@ -9,6 +9,7 @@ import { exitCodes } from "../exit-codes.ts";
 import { saveRecord } from "../records/record-snapshot.ts";
 import { emptyRecord, type Proof } from "../records/stack-record.ts";
 import { requireFreeSpace } from "../restoring/free-space.ts";
+import { makeParents } from "../filesystem/missing-parents.ts";
 import { removeStaleSandboxes, SandboxDirectory } from "../restoring/sandbox-directory.ts";
 import { isRunning } from "../state/process-identity.ts";
 import type { Chosen } from "./choose-snapshot.ts";
@@ -28,7 +29,7 @@ export interface StackDrill {
 /**
  * Restores everything that the recovery point holds below `directory` (null: in the state directory) and removes it
  * again on every path. A drill that fails is a result, and recorded like one that passes; what is thrown could not
- * even be tried.
+ * even be tried: `usage` for a recovery point that is not good, `target` for a directory that cannot be used.
  */
 export function drillStack(
   chosen: Chosen,
@@ -37,6 +38,7 @@ export function drillStack(
   listener: (event: RestoreEvent) => void,
 ): Promise<StackDrill> {
   const start = { operation: "drill", stack: chosen.stack, plan: null } as const;
+  requireGood(chosen);
   return runJob(start, context, async () => {
     const startedMs = context.clock();
     const inner = { ...context, signal: chosen.session.signal };
@@ -60,7 +62,7 @@ export function drillStack(
 
     async function tryRestore(): Promise<Pick<StackDrill, "restored" | "failure">> {
       const above = directory ?? join(context.state.path, "sandbox");
-      await mkdir(above, { recursive: true, mode: 0o700 });
+      makeParents(Buffer.from(join(above, "sandbox")));
       await removeStaleSandboxes(above, isRunning);
       await requireFreeSpace(Buffer.from(above), sizeBytes);
       await using sandbox = await SandboxDirectory.create(above);
@@ -80,6 +82,16 @@ export function drillStack(
       }
     }
   });
+}
+
+/** A proof says that all of a stack comes back. What is partial could only prove a part of it. */
+function requireGood({ stack, snapshot, manifest }: Chosen): void {
+  if (manifest.outcome === "good") return;
+  throw new HoldfastError(
+    "usage",
+    `the recovery point ${snapshot.id.slice(0, 8)} of ${stack} is ${manifest.outcome}: a drill proves only whole ones`,
+    { hint: `leave the id out to drill the newest good one: \`holdfast drill ${stack}\`` },
+  );
 }
 
 /** What speaks of the recovery point; all else speaks of the place, the connection or the program. */

@@ -8,6 +8,7 @@ import { removeStaleStaging } from "../restoring/staging-directory.ts";
 import { fileOperations } from "../state/file-operations.ts";
 import type { IntentHandle } from "../state/journal.ts";
 import { isRunning } from "../state/process-identity.ts";
+import { directoryOf } from "../swap/raw-names.ts";
 import { recover, type SwapContext } from "../swap/swap.ts";
 import { UndoRecords } from "../swap/undo-records.ts";
 import type { JobContext } from "./job-context.ts";
@@ -42,8 +43,4 @@ export async function recoverStack(stack: string, context: JobContext): Promise<
     await intent.done();
     context.warn(`unfinished copies of an interrupted restore of ${stack} were removed`);
   }
-}
-
-function directoryOf(path: Buffer): Buffer {
-  return path.subarray(0, Math.max(1, path.lastIndexOf(0x2f)));
 }

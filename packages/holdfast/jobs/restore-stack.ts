@@ -1,10 +1,12 @@
 // The job that brings a recovery point back: beside the originals, into a directory, or in their place.
 import { displayPath, HoldfastError, type RestoreEvent } from "@holdfast/repository";
 import type { RestoreTarget } from "@holdfast/sources";
-import { exitCodes } from "../exit-codes.ts";
-import { makeParents } from "../restoring/missing-parents.ts";
+import { exitCodeOfOutcome } from "../exit-codes.ts";
+import type { Manifest } from "../records/manifest.ts";
+import { makeParents } from "../filesystem/missing-parents.ts";
 import { requireFreeSpaceForAll } from "../restoring/free-space.ts";
 import { exists } from "../state/file-operations.ts";
+import { directoryOf } from "../swap/raw-names.ts";
 import { swap } from "../swap/swap.ts";
 import type { Chosen } from "./choose-snapshot.ts";
 import type { JobContext } from "./job-context.ts";
@@ -30,6 +32,8 @@ export type RestorePlace =
   | { readonly kind: "in-place" };
 
 export interface StackRestore {
+  /** Partial: it is all that the recovery point has, and that is not all of what was asked for. */
+  readonly outcome: "good" | "partial";
   readonly restored: readonly RestoredSource[];
   /** What stood where a copy is now, and its new name; only in place. */
   readonly kept: readonly { readonly path: Buffer; readonly aside: Buffer | null }[];
@@ -75,13 +79,14 @@ export async function restoreStack(
     } finally {
       await intent.done();
     }
-    const result = { restored, kept, sizeBytes, durationMs: context.clock() - startedMs };
+    const outcome = outcomeOf(chosen.manifest, wanted);
+    const result = { outcome, restored, kept, sizeBytes, durationMs: context.clock() - startedMs };
     const counts = { sources: restored.length, paths: copies.length };
     return {
       result,
       report: {
-        outcome: "good",
-        exitCode: exitCodes.done,
+        outcome,
+        exitCode: exitCodeOfOutcome[outcome],
         snapshotIds: [chosen.snapshot.id],
         counts,
         bytes: sizeBytes,
@@ -89,6 +94,14 @@ export async function restoreStack(
       },
     };
   });
+}
+
+/** A path that was asked for by its name is there in full, or the restore has failed. */
+function outcomeOf({ sources }: Manifest, wanted: Wanted): StackRestore["outcome"] {
+  if (wanted.path !== null) return "good";
+  const names = wanted.sources ?? Object.keys(sources);
+  const isWhole = (name: string): boolean => ["good", "skipped"].includes(sources[name]!.outcome);
+  return names.every(isWhole) ? "good" : "partial";
 }
 
 async function requireEqual(restored: readonly RestoredSource[]): Promise<void> {
@@ -144,8 +157,4 @@ async function replace(
 /** `20261121T151600Z`, for names. */
 export function timeLabel(time: Date): string {
   return time.toISOString().replaceAll(/[-:]|\.\d+/g, "");
-}
-
-function directoryOf(path: Buffer): Buffer {
-  return path.subarray(0, Math.max(1, path.lastIndexOf(0x2f)));
 }

@@ -5,23 +5,21 @@ import type { RunEnding, RunResult, RunStart } from "../state/runs.ts";
 import type { JobContext } from "./job-context.ts";
 import { recoverStack } from "./recover-stack.ts";
 
-/** What a job tells the list of runs about itself. */
-export type JobReport = Omit<RunResult, "exitCode"> & { readonly exitCode: number };
-
 /**
- * What a crash has left of the stack is finished or taken back first. Holds the stack's lock while `work` runs. A list that cannot be written is a warning: it is no reason to go without
- * a backup. Throws what `work` throws, and `locked`.
+ * Holds the stack's lock while `work` runs, and first finishes or takes back what a crash has left of the stack. A
+ * list of runs that cannot be written is a warning: it is no reason to go without a backup. Throws what `work` throws,
+ * and `locked`.
  */
 export async function runJob<Result>(
   start: RunStart,
   context: JobContext,
-  work: (runId: string) => Promise<{ result: Result; report: JobReport }>,
+  work: (runId: string) => Promise<{ result: Result; report: RunResult }>,
 ): Promise<Result> {
   const { state, waitMs, signal } = context;
   using _lock = await state.locks.take(start.stack, { operation: start.operation, waitMs, signal });
   await recoverStack(start.stack, context);
   const runId = noted(context, () => state.runs.beginRun(start));
-  const end = (report: JobReport): void => {
+  const end = (report: RunResult): void => {
     if (runId !== null) noted(context, () => state.runs.endRun(runId, report));
   };
   try {

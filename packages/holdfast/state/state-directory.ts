@@ -1,7 +1,8 @@
 // The state directory: what one host has to remember between runs, for its owner only.
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { HoldfastError } from "@holdfast/repository";
+import { makePrivateDirectory } from "../filesystem/missing-parents.ts";
 import type { FileOperations } from "./file-operations.ts";
 import { exists, fileOperations } from "./file-operations.ts";
 import { Journal } from "./journal.ts";
@@ -59,7 +60,7 @@ export class StateDirectory implements Disposable {
 /** Its name is on the disk too: a journal in a directory that a power cut takes away would be none. */
 async function makeDirectory(path: string): Promise<void> {
   if (await exists(path)) return;
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  makePrivateDirectory(path);
   await fileOperations.sync(dirname(path));
 }
 

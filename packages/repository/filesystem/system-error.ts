@@ -55,7 +55,6 @@ export function displayPath(path: Buffer): string {
       text += byte < 0x80 ? String.fromCharCode(byte) : escapeByte(byte);
     }
   }
-  // oxlint-disable-next-line no-control-regex -- control characters are exactly what is meant
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => escapeByte(character.charCodeAt(0)));
 }
 

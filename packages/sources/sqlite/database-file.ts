@@ -71,7 +71,6 @@ export function databaseUri(path: Buffer, mode: OpenMode): string {
 
 /** A path as text in messages. */
 export function shown(path: Buffer): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are exactly what is meant
   return path.toString().replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
   });

@@ -31,11 +31,18 @@ const indexTries = 200;
  * witness is taken too.
  */
 export async function requireStillPinned(pinned: Pinned): Promise<void> {
+  // The files first: once it is asked, the holder may end the transaction, and others may write.
+  const files = await Promise.allSettled([requireFilesKept(pinned)]);
+  // A holder that has died explains whatever the files show: its end is the error that helps.
+  const { held } = await pinned.holder.ask({ kind: "read" });
+  for (const result of files) if (result.status === "rejected") throw result.reason;
+  if (!held) throw moved(pinned, "its read transaction has ended");
+}
+
+async function requireFilesKept(pinned: Pinned): Promise<void> {
   if (!pinned.state.locked) await requireUntouched(pinned);
   else if (pinned.state.log !== null) await requireLogKept(pinned, pinned.state.log);
   else await requireSameChangeCounter(pinned);
-  const { held } = await pinned.holder.ask({ kind: "read" });
-  if (!held) throw moved(pinned, "its read transaction has ended");
 }
 
 /** Whoever writes without the log counts up in the header of the database. */

@@ -1,13 +1,14 @@
 // `holdfast backup`: captures stacks, each as one recovery point.
-import { hasCode, HoldfastError } from "@holdfast/repository";
+import { HoldfastError } from "@holdfast/repository";
 import type { Command } from "commander";
-import { exitCodes, type ExitCode } from "../../exit-codes.ts";
-import { backupStack, exitCodeOfOutcome, type StackBackup } from "../../jobs/backup-stack.ts";
+import { exitCodeOf, exitCodeOfOutcome, exitCodes, type ExitCode } from "../../exit-codes.ts";
+import { backupStack, type StackBackup } from "../../jobs/backup-stack.ts";
 import { backupStatusJson, reportBackupEvent } from "../backup-report.ts";
 import type { Context, Verb } from "../context.ts";
 import { formatBytes, formatDuration } from "../../display/amounts.ts";
 import { ProgressMonitor } from "../display/progress-monitor.ts";
 import type { Output } from "../output.ts";
+import { worstExitCode } from "../worst-exit-code.ts";
 import { addStackOptions, addWaitOption, type StackOptions } from "./stack-options.ts";
 import { Workspace } from "./workspace.ts";
 
@@ -40,23 +41,17 @@ export const backupVerb: Verb<StackOptions> = {
         );
         monitor[Symbol.dispose]();
         show(result, context.output);
-        worst = worseOf(worst, exitCodeOfOutcome[result.outcome]);
+        worst = worstExitCode([worst, exitCodeOfOutcome[result.outcome]]);
       } catch (error) {
         // The last one speaks for itself; before it, the other stacks still get their turn.
-        if (wanted.length === 1 || !(error instanceof HoldfastError) || hasCode(error, "interrupted")) throw error;
-        context.output.failure(error, exitCodes.failed);
-        worst = exitCodes.failed;
+        if (wanted.length === 1 || !(error instanceof HoldfastError) || error.code === "interrupted") throw error;
+        context.output.failure(error, exitCodeOf(error.code));
+        worst = worstExitCode([worst, exitCodeOf(error.code)]);
       }
     }
     return worst;
   },
 };
-
-/** Failed is worse than partial, and partial worse than done. */
-function worseOf(a: ExitCode, b: ExitCode): ExitCode {
-  const order: readonly ExitCode[] = [exitCodes.done, exitCodes.partial, exitCodes.failed];
-  return order.indexOf(a) > order.indexOf(b) ? a : b;
-}
 
 function show(result: StackBackup, output: Output): void {
   if (output.json) output.jsonLine(summaryJson(result));

@@ -1,8 +1,8 @@
 // `holdfast drill`: proves that the newest good recovery point of each stack comes back.
 import type { Command } from "commander";
 import { resolve } from "node:path";
-import { HoldfastError, hasCode } from "@holdfast/repository";
-import { exitCodes, type ExitCode } from "../../exit-codes.ts";
+import { HoldfastError } from "@holdfast/repository";
+import { exitCodeOf, exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { formatBytes } from "../../display/amounts.ts";
 import { chooseSnapshot } from "../../jobs/choose-snapshot.ts";
 import { drillStack, type StackDrill } from "../../jobs/drill-stack.ts";
@@ -11,6 +11,7 @@ import { ProgressMonitor } from "../display/progress-monitor.ts";
 import type { Output } from "../output.ts";
 import { reportRestoreEvent, restoreStatusJson } from "../restore-report.ts";
 import { tellChoice } from "./restore.ts";
+import { worstExitCode } from "../worst-exit-code.ts";
 import { addStackOptions, addWaitOption, type StackOptions } from "./stack-options.ts";
 import { Workspace } from "./workspace.ts";
 
@@ -37,12 +38,12 @@ export const drillVerb: Verb<DrillOptions> = {
     let worst: ExitCode = exitCodes.done;
     for (const name of names) {
       try {
-        if (!(await drillOne(context, workspace, name, options))) worst = exitCodes.failed;
+        if (!(await drillOne(context, workspace, name, options))) worst = worstExitCode([worst, exitCodes.failed]);
       } catch (error) {
         // Alone it speaks for itself; otherwise the other stacks still get their turn.
-        if (names.length === 1 || !(error instanceof HoldfastError) || hasCode(error, "interrupted")) throw error;
-        context.output.failure(error, exitCodes.failed);
-        worst = exitCodes.failed;
+        if (names.length === 1 || !(error instanceof HoldfastError) || error.code === "interrupted") throw error;
+        context.output.failure(error, exitCodeOf(error.code));
+        worst = worstExitCode([worst, exitCodeOf(error.code)]);
       }
     }
     return worst;

@@ -1,8 +1,9 @@
 // Makes what `holdfast init` promises, each piece whole or not at all, so that an interrupted run can be continued.
 
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { hasCode, HoldfastError, Repository, type OpenOptions, type Storage } from "@holdfast/repository";
+import { makePrivateDirectory } from "../../filesystem/missing-parents.ts";
 import { exists, type FileOperations } from "../../state/file-operations.ts";
 import { failure } from "../../state/system-failure.ts";
 import { configurationText, recoverySheetText } from "./init-texts.ts";
@@ -36,7 +37,7 @@ export async function initialise(request: InitRequest, parts: InitParts): Promis
     marker: join(directory, "holdfast-init.unfinished"),
   };
   const writer = new Writer(parts.files);
-  await makeDirectory(directory);
+  makeDirectory(directory);
   const continued = await begin(writer, paths, first.url, parts);
   const key = await keyOf(writer, paths.keyFile, parts.newKey);
   const repositoryId = await makeRepository({ ...parts.repository, password: key }, continued, first.url);
@@ -142,9 +143,9 @@ async function removeHalfMade(storage: Storage): Promise<void> {
   for await (const { name } of storage.list("key")) await storage.remove("key", name);
 }
 
-async function makeDirectory(path: string): Promise<void> {
+function makeDirectory(path: string): void {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    makePrivateDirectory(path);
   } catch (error) {
     throw continuable(error, `make the directory ${path}`);
   }

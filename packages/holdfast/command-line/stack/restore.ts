@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { displayPath, HoldfastError } from "@holdfast/repository";
 import type { Command } from "commander";
-import { exitCodes, type ExitCode } from "../../exit-codes.ts";
+import { exitCodeOfOutcome, type ExitCode } from "../../exit-codes.ts";
 import { formatBytes, formatDuration } from "../../display/amounts.ts";
 import { chooseSnapshot, type Chosen } from "../../jobs/choose-snapshot.ts";
 import { restoreStack, type RestorePlace, type StackRestore } from "../../jobs/restore-stack.ts";
@@ -74,7 +74,7 @@ export const restoreVerb: Verb<RestoreOptions> = {
     monitor[Symbol.dispose]();
     if (context.output.json) context.output.jsonLine(summaryJson(chosen, place, result));
     else for (const line of summaryLines(place, result)) context.output.note(line);
-    return exitCodes.done;
+    return exitCodeOfOutcome[result.outcome];
   },
 };
 
@@ -107,6 +107,7 @@ function summaryJson({ stack, snapshot }: Chosen, place: RestorePlace, result: S
     stack,
     snapshot_id: snapshot.id,
     place: place.kind,
+    outcome: result.outcome,
     sources: result.restored.map(({ source, copies }) => ({
       name: source.name,
       kind: source.kind.name,
@@ -121,7 +122,7 @@ function summaryJson({ stack, snapshot }: Chosen, place: RestorePlace, result: S
   };
 }
 
-function summaryLines(place: RestorePlace, { restored, kept, sizeBytes, durationMs }: StackRestore): string[] {
+function summaryLines(place: RestorePlace, { outcome, restored, kept, sizeBytes, durationMs }: StackRestore): string[] {
   const lines = restored.flatMap(({ source, copies }) =>
     copies.map(({ path, copy }) => {
       const at = printableName(place.kind === "in-place" ? path : copy);
@@ -131,7 +132,8 @@ function summaryLines(place: RestorePlace, { restored, kept, sizeBytes, duration
   for (const { path, aside } of kept) {
     if (aside !== null) lines.push(`  what was at ${printableName(path)} is now ${printableName(aside)}`);
   }
-  lines.push(`restored ${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}`);
+  const partial = outcome === "partial" ? ", which is not all of it: see the warnings above" : "";
+  lines.push(`restored ${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}${partial}`);
   if (place.kind === "in-place") lines.push("`holdfast undo` takes it back");
   return lines;
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { makeParents } from "./missing-parents.ts";
+import { makeParents, makePrivateDirectory } from "./missing-parents.ts";
 
 test("makes all that is missing, for everybody to pass through, whatever the umask", () => {
   const top = mkdtempSync(join(tmpdir(), "holdfast-parents-"));
@@ -14,6 +14,10 @@ test("makes all that is missing, for everybody to pass through, whatever the uma
     for (const path of ["a", "a/b", "a/b/c"]) assert.equal(statSync(join(top, path)).mode & 0o777, 0o755);
     assert.throws(() => statSync(join(top, "a/b/c/file")), { code: "ENOENT" });
     makeParents(Buffer.from("/file"));
+    makePrivateDirectory(join(top, "new", "private"));
+    makePrivateDirectory(join(top, "new", "private"));
+    assert.equal(statSync(join(top, "new")).mode & 0o777, 0o755);
+    assert.equal(statSync(join(top, "new", "private")).mode & 0o777, 0o700);
   } finally {
     process.umask(mask);
     rmSync(top, { recursive: true });

@@ -1,9 +1,10 @@
-// Makes the directories above a restored copy, where everything was lost.
+// Makes the directories that a path needs, where everything was lost or nothing was there yet.
 import { mkdirSync, statSync } from "node:fs";
 import { displayPath, HoldfastError } from "@holdfast/repository";
 
 /** What services of other users must pass through; what is below has its own mode. */
 const directoryMode = 0o755;
+const privateMode = 0o700;
 
 /** Makes what is missing above `path`. Throws `target`. */
 export function makeParents(path: Buffer): void {
@@ -23,12 +24,31 @@ export function makeParents(path: Buffer): void {
   }
 }
 
+/** Makes a directory that only its owner may use, and what is missing above it; one that is there is left as it is. */
+export function makePrivateDirectory(path: string): void {
+  makeParents(Buffer.from(path));
+  makeOne(Buffer.from(path), privateMode);
+}
+
 /** Not by the recursive mkdir of node:fs: where directories cannot be made, as in /proc, that one tries for ever. */
 function make(directory: Buffer): void {
-  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (isDirectory(directory)) return;
   const above = parentOf(directory);
   if (!above.equals(directory)) make(above);
-  mkdirSync(directory, directoryMode);
+  makeOne(directory, directoryMode);
+}
+
+function makeOne(directory: Buffer, mode: number): void {
+  try {
+    mkdirSync(directory, mode);
+  } catch (error) {
+    // Another process may have made it just now.
+    if (!isDirectory(directory)) throw error;
+  }
+}
+
+function isDirectory(path: Buffer): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function parentOf(path: Buffer): Buffer {
