@@ -1,9 +1,11 @@
 // The verbs about stacks that list or annotate, as programs: snapshots, ls, runs, pin, hold.
 import assert from "node:assert/strict";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { message } from "./support/programs.ts";
 import type { StackPlace } from "./support/stack-place.ts";
+import { password } from "./support/workplace.ts";
 import { forgedPoint, linesOf, partialPoint, smallPlace, type Json } from "./support/stack-points.ts";
 
 describe("recovery points of a stack", () => {
@@ -158,5 +160,41 @@ describe("recovery points of a stack", () => {
     assert.match(listed.stderr, /passed over/);
     place.ends(1, "ls", forged);
     place.ends(1, "check");
+  });
+});
+
+describe("R102: a stack with a log file", () => {
+  let place: StackPlace;
+  before(() => {
+    place = smallPlace("stack-log");
+  });
+  after(() => place[Symbol.dispose]());
+
+  const logTo = (file: string): void => place.configure(undefined, { log_file: file } as Record<string, object>);
+
+  it("has all that people are told, with --json and --quiet too, and no secret", () => {
+    const file = place.at("logs", "holdfast.log");
+    logTo(file);
+    const point = place.point();
+    partialPoint(place);
+    place.ends(0, "drill", "app", "--quiet");
+    place.ends(0, "snapshots", "app");
+    const log = readFileSync(file, "utf8");
+    assert.match(log, new RegExp(`Z \\[\\d+\\] info: snapshot ${point.slice(0, 8)} in local: good`));
+    assert.match(log, /Z \[\d+\] warning: the source database has failed: .*does not exist/);
+    assert.match(log, /Z \[\d+\] info: app: proven: /);
+    assert.ok(!log.includes(password));
+    assert.ok(log.split("\n").every((line) => line === "" || /^\d{4}-.*Z \[\d+\] (info|warning|error): /.test(line)));
+  });
+
+  it("that cannot be written works all the same, and says it once", () => {
+    logTo("/proc/holdfast/holdfast.log");
+    const outcome = place.ends(0, "backup", "app");
+    assert.equal(outcome.stderr.split("the log file /proc/holdfast/holdfast.log cannot be written").length, 2);
+  });
+
+  it("may not capture that file", () => {
+    logTo(path.join(place.application.uploads, "holdfast.log"));
+    assert.match(place.ends(2, "backup", "app").stderr, /Holdfast's own log file .*: it changes while it is read/);
   });
 });

@@ -4,6 +4,7 @@ import { hasCode, HoldfastError } from "@holdfast/repository";
 import { toJsonLine } from "./display/json-line.ts";
 import { LiveArea } from "./display/live-area.ts";
 import { printableText } from "./display/printable.ts";
+import type { LogFile } from "./log-file.ts";
 
 export interface OutputStreams {
   readonly stdout: NodeJS.WriteStream;
@@ -33,6 +34,7 @@ export class Output {
   #gathered: string[] = [];
   #gatheredCharacters = 0;
   #closed = false;
+  #log: LogFile | null = null;
 
   constructor(streams: OutputStreams, options: OutputOptions) {
     this.#streams = streams;
@@ -49,6 +51,11 @@ export class Output {
   /** The same streams under other options. */
   with(options: Omit<OutputOptions, "environment">): Output {
     return new Output(this.#streams, { ...this.#options, ...options });
+  }
+
+  /** From now on what people are told goes to the log file too, whatever is printed. Results of listings do not. */
+  logTo(log: LogFile): void {
+    this.#log = log;
   }
 
   /** Watches the streams; `listener` hears when nobody reads standard output any more. Call it once. */
@@ -83,8 +90,15 @@ export class Output {
     this.line(toJsonLine(value));
   }
 
+  /** A line that says how a job ended: of the result for people, and for the log with --json too. */
+  outcome(text: string): void {
+    this.#log?.write("info", text);
+    if (!this.json) this.line(text);
+  }
+
   /** A remark that is no result: not with --quiet, not with --json. */
   note(text: string): void {
+    this.#log?.write("info", text);
     if (!this.json && this.verbosity >= 1) this.line(text);
   }
 
@@ -106,12 +120,14 @@ export class Output {
 
   /** Something a person should know, on standard error. */
   warn(message: string): void {
+    this.#log?.write("warning", message);
     if (this.json) this.#toStderr(toJsonLine({ message_type: "warning", message }));
     else this.#toStderr(`${this.#bold("warning:")} ${printableText(message)}`);
   }
 
   /** What could not be done with one item, while the work goes on. `item` is printable already. */
   itemError(item: string, during: string, error: HoldfastError): void {
+    this.#log?.write("error", `${item === "" ? "" : `${item}: `}${error.message}`);
     if (this.json) {
       const { message, code, hint } = error;
       this.#toStderr(toJsonLine({ message_type: "error", error: { message }, during, item, code, hint }));
@@ -123,6 +139,7 @@ export class Output {
   /** Why the process ends: the one shape of errors. */
   failure(error: HoldfastError, exitCode: number): void {
     const { message, hint, code, context } = error;
+    this.#log?.write("error", `${message} (exit code ${exitCode})${hint === "" ? "" : `; ${hint}`}`);
     if (this.json) {
       this.#toStderr(
         toJsonLine({ message_type: "exit_error", code: exitCode, message, error_code: code, hint, context }),

@@ -21,6 +21,8 @@ export interface Configuration {
   readonly stacks: ReadonlyMap<string, StackConfiguration>;
   /** As in the file, else what the caller has given as the default. */
   readonly stateDirectory: string | null;
+  /** Null: what people are told is only printed. */
+  readonly logFile: string | null;
   readonly warnings: readonly Problem[];
   /** The same in the shape of the file, with all defaults; may hold words of a password command. */
   readonly effective: EffectiveConfiguration;

@@ -51,11 +51,15 @@ export function readConfiguration(request: LoadRequest): Reading {
   if (effective === null || hasErrors(flaws)) return { configuration: null, problems: placed(flaws, document) };
   const parts = configurationParts(effective, kinds);
   const stateDirectory = effective.state_directory ?? request.stateDirectory;
-  flaws.push(...pathFlaws(parts, stateDirectory));
+  const logFile = effective.log_file ?? null;
+  flaws.push(...pathFlaws(parts, stateDirectory, logFile));
   const problems = placed(flaws, document);
   if (hasErrors(flaws)) return { configuration: null, problems };
   const locate = (path: FieldPath) => document.locate(path);
-  return { configuration: { file, ...parts, stateDirectory, warnings: problems, effective, locate }, problems };
+  return {
+    configuration: { file, ...parts, stateDirectory, logFile, warnings: problems, effective, locate },
+    problems,
+  };
 }
 
 const hasErrors = (flaws: readonly Flaw[]): boolean => flaws.some(({ severity }) => severity === "error");

@@ -8,11 +8,15 @@ import type { FieldPath, Flaw } from "./problem.ts";
 
 type Parts = Pick<Configuration, "repositories" | "stacks">;
 
-/** A place that grows with every backup and must not be captured itself. */
+/** A place that every backup writes to and that must not be captured itself. */
 interface OwnPlace {
   readonly path: string;
   readonly what: string;
+  readonly consequence: string;
 }
+
+const growing = "each backup would hold the ones before";
+const changing = "it changes while it is read";
 
 /** A path of a source, with links above it resolved: a link itself is captured as a link. */
 interface SourcePath {
@@ -22,9 +26,9 @@ interface SourcePath {
   readonly asWritten: string;
 }
 
-/** `stateDirectory`: null where nobody knows it yet. Looks at the disk only to follow links. */
-export function pathFlaws(parts: Parts, stateDirectory: string | null): Flaw[] {
-  const places = ownPlaces(parts, stateDirectory);
+/** `stateDirectory`, `logFile`: null where there is none, or nobody knows it yet. Looks at the disk only to follow links. */
+export function pathFlaws(parts: Parts, stateDirectory: string | null, logFile: string | null): Flaw[] {
+  const places = ownPlaces(parts, stateDirectory, logFile);
   return [...parts.stacks.values()].flatMap((stack) => {
     const paths = sourcePaths(stack);
     return [
@@ -34,12 +38,17 @@ export function pathFlaws(parts: Parts, stateDirectory: string | null): Flaw[] {
   });
 }
 
-function ownPlaces({ repositories }: Parts, stateDirectory: string | null): OwnPlace[] {
-  const places = [...repositories.values()].flatMap(({ name, location }) =>
-    location.scheme === "local" ? [{ path: resolved(location.path), what: `the repository ${name}` }] : [],
+function ownPlaces({ repositories }: Parts, stateDirectory: string | null, logFile: string | null): OwnPlace[] {
+  const places: OwnPlace[] = [...repositories.values()].flatMap(({ name, location }) =>
+    location.scheme === "local"
+      ? [{ path: resolved(location.path), what: `the repository ${name}`, consequence: growing }]
+      : [],
   );
-  if (stateDirectory === null) return places;
-  return [...places, { path: resolved(stateDirectory), what: "Holdfast's own state directory" }];
+  if (stateDirectory !== null)
+    places.push({ path: resolved(stateDirectory), what: "Holdfast's own state directory", consequence: growing });
+  if (logFile !== null)
+    places.push({ path: resolved(logFile), what: "Holdfast's own log file", consequence: changing });
+  return places;
 }
 
 function sourcePaths(stack: StackConfiguration): SourcePath[] {
@@ -55,11 +64,11 @@ function sourcePaths(stack: StackConfiguration): SourcePath[] {
 
 function capturedFlaws({ source, field, path, asWritten }: SourcePath, place: OwnPlace): Flaw[] {
   if (isWithin(path, place.path)) {
-    const message = `captures ${asWritten}, which belongs to ${place.what}: each backup would hold the ones before`;
+    const message = `captures ${asWritten}, which belongs to ${place.what}: ${place.consequence}`;
     return [{ severity: "error", path: field, message, hint: "protect another path, or move that" }];
   }
   if (!isWithin(place.path, path) || leavesOut(source, path, place.path)) return [];
-  const message = `captures ${asWritten}, and with it ${place.what} in ${place.path}: each backup would hold the ones before`;
+  const message = `captures ${asWritten}, and with it ${place.what} in ${place.path}: ${place.consequence}`;
   return [
     { severity: "error", path: field, message, hint: `leave it out with exclude: ["${place.path}"], or move it` },
   ];

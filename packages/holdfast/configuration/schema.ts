@@ -101,6 +101,7 @@ export function configurationSchema(kinds: SourceKinds) {
     repositories: named(repositorySchema, "repository").describe("where backups go"),
     stacks: named(stackSchema, "stack").describe("what belongs together"),
     state_directory: pathSchema.optional().describe("what this host must remember between runs; its user's alone"),
+    log_file: pathSchema.optional().describe("where what people are told is written too; rotated at 10 MiB"),
   });
 }
 

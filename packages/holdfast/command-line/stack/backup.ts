@@ -55,10 +55,7 @@ export const backupVerb: Verb<StackOptions> = {
 
 function show(result: StackBackup, output: Output): void {
   if (output.json) output.jsonLine(summaryJson(result));
-  else {
-    for (const line of sourceLines(result)) output.note(line);
-    for (const line of summaryLines(result)) output.note(line);
-  }
+  for (const line of [...sourceLines(result), ...summaryLines(result)]) output.note(line);
   for (const [name, { outcome, reason }] of Object.entries(result.manifest.sources)) {
     if (outcome === "failed") output.warn(`the source ${name} has failed: ${reason}`);
   }

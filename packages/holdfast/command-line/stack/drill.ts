@@ -90,15 +90,14 @@ function show(drill: StackDrill, aims: { rtoMs: number | null; rpoMs: number | n
       rto_aim_ms: aims.rtoMs,
       rpo_aim_ms: aims.rpoMs,
     });
-  } else {
-    for (const { source, what, problem } of differences) output.line(`  ${source}: ${what}: ${problem}`);
-    if (failure !== null) output.line(`  ${failure.message}`);
-    const rpo = proof.rpoMs === null ? "" : `, RPO ${seconds(proof.rpoMs)}`;
-    output.line(
-      `${stack}: ${proof.result === "passed" ? "proven" : "NOT proven"}: ${formatBytes(sizeBytes)} ` +
-        `restored and compared, RTO ${seconds(proof.rtoMs)}${rpo}`,
-    );
   }
+  for (const { source, what, problem } of differences) output.outcome(`  ${source}: ${what}: ${problem}`);
+  if (failure !== null) output.outcome(`  ${failure.message}`);
+  const rpo = proof.rpoMs === null ? "" : `, RPO ${seconds(proof.rpoMs)}`;
+  output.outcome(
+    `${stack}: ${proof.result === "passed" ? "proven" : "NOT proven"}: ${formatBytes(sizeBytes)} ` +
+      `restored and compared, RTO ${seconds(proof.rtoMs)}${rpo}`,
+  );
   if (aims.rtoMs !== null && proof.rtoMs > aims.rtoMs)
     output.warn(`${stack}: the recovery took longer than the ${seconds(aims.rtoMs)} that are aimed at`);
   if (aims.rpoMs !== null && proof.rpoMs !== null && proof.rpoMs > aims.rpoMs)

@@ -73,7 +73,7 @@ export const restoreVerb: Verb<RestoreOptions> = {
     );
     monitor[Symbol.dispose]();
     if (context.output.json) context.output.jsonLine(summaryJson(chosen, place, result));
-    else for (const line of summaryLines(place, result)) context.output.note(line);
+    for (const line of summaryLines(place, result)) context.output.note(line);
     return exitCodeOfOutcome[result.outcome];
   },
 };

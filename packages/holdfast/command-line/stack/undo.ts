@@ -33,7 +33,6 @@ export const undoVerb: Verb<UndoOptions> = {
     if (output.json) {
       const paths = moved.map(({ path, aside }) => ({ path: displayPath(path), kept: aside && displayPath(aside) }));
       output.jsonLine({ message_type: "summary", stack: name, paths });
-      return exitCodes.done;
     }
     for (const { path, aside } of moved) {
       output.note(`  ${printableName(path)} is as it was before the restore`);

@@ -9,6 +9,7 @@ import type { JobContext } from "../../jobs/job-context.ts";
 import { defaultStateDirectory } from "../../state/default-state-directory.ts";
 import { StateDirectory } from "../../state/state-directory.ts";
 import type { Context } from "../context.ts";
+import { LogFile } from "../log-file.ts";
 import { cacheDirectoryOf } from "../session.ts";
 import { parseDurationMs } from "../values/durations.ts";
 import type { StackOptions } from "./stack-options.ts";
@@ -29,6 +30,8 @@ export class Workspace implements Disposable {
     const stateDirectory = defaultStateDirectory(environment, uid);
     const file = findConfigurationFile({ named: options.config, directory: process.cwd(), environment, uid });
     const configuration = loadConfiguration({ file, kinds: sourceKinds, environment, stateDirectory });
+    const { logFile } = configuration;
+    if (logFile !== null) output.logTo(new LogFile(logFile, { now, whenBroken: (message) => output.warn(message) }));
     const state = await StateDirectory.open(configuration.stateDirectory ?? stateDirectory, { now, uid });
     return new Workspace(configuration, {
       signal,
