@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expectStatus } from "./support/programs.ts";
+import { expectStatus, mainFile } from "./support/programs.ts";
 import type { Running } from "./support/programs.ts";
 import { makeOrdinaryTree, noise } from "./support/sample-tree.ts";
+import { until } from "./support/stack-place.ts";
 import { assertSameTree } from "./support/tree-facts.ts";
 import { Workplace } from "./support/workplace.ts";
 
@@ -27,7 +28,7 @@ describe("a run that is told to end", () => {
     }
   }
 
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
     it(`by ${signal}, ends a backup with 130, without a snapshot, and gives its lock back`, async () => {
       const running = place.start(["backup", "--force", "source"]);
       await locked(running);
@@ -40,6 +41,25 @@ describe("a run that is told to end", () => {
       assert.deepEqual(place.snapshots(), []);
     });
   }
+
+  it("by its terminal going away, ends a backup without a snapshot, and gives its lock back", async () => {
+    const words = [process.execPath, mainFile, "repo", "-r", place.repository, "backup", "--force", "source"];
+    const terminal = place.startProgram("script", ["--quiet", "--command", words.join(" "), "/dev/null"]);
+    await locked(terminal);
+    await sleep(100);
+    terminal.kill("SIGKILL");
+    await until("the end of the backup", () => place.storeFiles("locks").length === 0, 10_000);
+    assert.deepEqual(place.snapshots(), []);
+  });
+
+  it("not by SIGHUP from a program: that is how `restic unlock` asks whether the owner of a lock lives", async () => {
+    const running = place.start(["backup", "--force", "source"]);
+    await locked(running);
+    for (const which of ["restic", "resticOld"] as const) expectStatus(place.restic(["unlock"], { which }), 0);
+    running.kill("SIGHUP");
+    assert.equal(place.storeFiles("locks").length, 1, "it runs on, and its lock is still there");
+    expectStatus(await running.ended(), 0);
+  });
 
   it("by SIGINT, ends a restore with 130, and gives its lock back", async () => {
     place.backup("source");

@@ -170,7 +170,7 @@ describe("R102: a stack with a log file", () => {
   });
   after(() => place[Symbol.dispose]());
 
-  const logTo = (file: string): void => place.configure(undefined, { log_file: file } as Record<string, object>);
+  const logTo = (file: string): void => place.configure(undefined, { log_file: file });
 
   it("has all that people are told, with --json and --quiet too, and no secret", () => {
     const file = place.at("logs", "holdfast.log");

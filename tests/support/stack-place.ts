@@ -44,7 +44,7 @@ export class StackPlace extends Workplace {
   /** Writes the configuration; `stacks` beside the stack `app`. */
   configure(
     sources: Sources = this.sources,
-    more: Record<string, object> = {},
+    more: Record<string, unknown> = {},
     stacks: Record<string, object> = {},
   ): void {
     const configuration = {

@@ -7,6 +7,7 @@ import {
   parseLocation,
   Repository,
   RetryStorage,
+  type OpenOptions,
   type Storage,
 } from "@holdfast/repository";
 import type { RepositoryConfiguration } from "../configuration/configuration.ts";
@@ -27,16 +28,20 @@ export async function openConfigured(
   context: RepositoryContext,
   lock: LockWish = { exclusive: false },
 ): Promise<Session> {
-  const storage = storageOf(configuration, context);
-  const repository = await Repository.open({
-    storage,
+  const repository = await Repository.open(openOptionsOf(configuration, context));
+  const { retryLockMs: retryForMs, signal, warn } = context;
+  return Session.lock(repository, { ...lock, retryForMs, signal, warn });
+}
+
+/** What opens the repository, or makes it. */
+export function openOptionsOf(configuration: RepositoryConfiguration, context: RepositoryContext): OpenOptions {
+  return {
+    storage: storageOf(configuration, context),
     password: passwordText(passwordOf(configuration, context.environment)),
     cacheDirectory: context.cacheDirectory,
     now: context.now,
     identity: identityOfProcess(),
-  });
-  const { retryLockMs: retryForMs, signal } = context;
-  return Session.lock(repository, { ...lock, retryForMs, signal });
+  };
 }
 
 function storageOf({ name, url, credentialsFile }: RepositoryConfiguration, context: RepositoryContext): Storage {

@@ -1,5 +1,17 @@
 // An open repository with its lock.
-import { RepositoryLock, type LockOptions, type Repository } from "@holdfast/repository";
+import {
+  hasCode,
+  HoldfastError,
+  RepositoryLock,
+  type LockEvent,
+  type LockOptions,
+  type Repository,
+} from "@holdfast/repository";
+
+export interface SessionLock extends Omit<LockOptions, "listener"> {
+  readonly signal: AbortSignal;
+  readonly warn: (message: string) => void;
+}
 
 /** Disposing gives the lock back and closes the storage. */
 export class Session implements AsyncDisposable {
@@ -21,9 +33,11 @@ export class Session implements AsyncDisposable {
    * Takes the lock; the repository is closed when that fails. Who wants it alone waits here until it is settled; who
    * only reads is safe at once, and a backup waits itself, after it has prepared what it can.
    */
-  static async lock(repository: Repository, options: LockOptions & { readonly signal: AbortSignal }): Promise<Session> {
+  static async lock(repository: Repository, { warn, ...options }: SessionLock): Promise<Session> {
+    const listener = (event: LockEvent): void => warn(sentenceOf(event, repository.storage.location));
     try {
-      const session = new Session(repository, await RepositoryLock.take(repository, options), options.signal);
+      const lock = await RepositoryLock.take(repository, { ...options, listener });
+      const session = new Session(repository, lock, options.signal);
       if (!options.exclusive) return session;
       try {
         await session.mayWrite;
@@ -44,5 +58,22 @@ export class Session implements AsyncDisposable {
     } finally {
       await this.repository[Symbol.asyncDispose]();
     }
+  }
+}
+
+/** What ended a job that stopped because its lock was lost is not its interruption, but why the lock was lost. */
+export function tellingError(error: HoldfastError): HoldfastError {
+  return error.code === "interrupted" && hasCode(error.cause, "locked") ? error.cause : error;
+}
+
+function sentenceOf(event: LockEvent, location: string): string {
+  const { message } = event.error;
+  switch (event.kind) {
+    case "waiting":
+      return `${message}; waiting up to ${Math.ceil(event.forMs / 1000)} s for the lock`;
+    case "not-refreshed":
+      return `the lock of ${location} could not be refreshed and is tried again: ${message}`;
+    case "not-removed":
+      return `the lock of ${location} stays behind until it is stale: ${message}`;
   }
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { secondBackup, secondBackupOfTen, tenDays, tenDaysOfGrowth, tenDaysWithVacuum } from "./database-cases.ts";
 import { captureUnderLoad } from "./live-case.ts";
 import { run } from "./measure.ts";
+import { prune } from "./prune-case.ts";
 import { memoryGrowthRow, type Row, sizeRow, usualRows } from "./results.ts";
 import type { Backups, Workshop } from "./workshop.ts";
 
@@ -35,6 +36,8 @@ export const cases: readonly Case[] = [
   { name: "restore-memory", title: "restore of 1.5 GiB to memory", long: false, measure: restoreToMemory },
   { name: "restore-disk", title: "restore of 1.5 GiB to disk", long: false, measure: restoreToDisk },
   { name: "check", title: "check --read-data of 1.5 GiB", long: false, measure: check },
+  { name: "check-structure", title: "check of 100,000 files, no contents read", long: false, measure: checkStructure },
+  { name: "prune", title: "prune of 1.5 GiB, of which a part is forgotten", long: false, measure: prune },
   {
     name: "sqlite-second",
     title: "1 GiB database, after 2,000 transactions",
@@ -121,7 +124,14 @@ async function restore(workshop: Workshop, target: string, label: string, bar: n
 async function check(workshop: Workshop): Promise<Row[]> {
   const backups = await workshop.mixedBackups();
   const comparison = await workshop.compareUse("check", backups.places, ["check", "--read-data"]);
-  return usualRows(comparison, {}, backups.blobs);
+  return usualRows(comparison, { wall: 1 }, backups.blobs);
+}
+
+async function checkStructure(workshop: Workshop): Promise<Row[]> {
+  const backups = await workshop.freshBackups("check-structure", workshop.dataSets.smallFiles(1), undefined, 1);
+  const comparison = await workshop.compareUse("check of structure", backups.places, ["check"]);
+  workshop.removeRepositories(backups);
+  return usualRows(comparison, { wall: 1 }, backups.blobs);
 }
 
 async function largeMemory(workshop: Workshop): Promise<Row[]> {

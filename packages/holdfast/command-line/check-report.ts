@@ -10,14 +10,23 @@ const words: Readonly<Record<Finding["severity"], string>> = { error: "error", r
 /** The finding, and below it which snapshots and files are hurt. */
 export function findingLines(finding: Finding): string[] {
   const lines = [`${words[finding.severity]}: ${printableText(finding.message)}`];
-  const { snapshots = [], paths = [], pathCount = 0 } = finding;
-  if (snapshots.length > 0)
-    lines.push(
-      `  hurts ${formatCount(snapshots.length, "snapshot")}: ${snapshots.map((id) => id.slice(0, 8)).join(", ")}`,
-    );
+  const { snapshots = [], snapshotCount = snapshots.length, groups = [], paths = [], pathCount = 0 } = finding;
+  if (snapshotCount > 0)
+    lines.push(`  hurts ${formatCount(snapshotCount, "snapshot")}: ${shortIds(snapshots, snapshotCount)}`);
+  for (const group of groups)
+    lines.push(`  hurts the stack ${printableText(group.name)} in ${formatCount(group.snapshotCount, "snapshot")}`);
   lines.push(...paths.map((path) => `  ${printableName(path)}`));
   if (pathCount > paths.length) lines.push(`  and ${pathCount - paths.length} more`);
   return lines;
+}
+
+const snapshotsShown = 20;
+
+/** The first of them, and how many there are beside. */
+export function shortIds(ids: readonly string[], count = ids.length): string {
+  const shown = ids.slice(0, snapshotsShown);
+  const more = count > shown.length ? ` and ${count - shown.length} more` : "";
+  return shown.map((id) => id.slice(0, 8)).join(", ") + more;
 }
 
 /** `error` as restic's, `finding` for what is none; both with all that is known. */
@@ -30,6 +39,8 @@ export function findingJson(finding: Finding): object {
     blobs = [],
     blobCount = 0,
     snapshots = [],
+    snapshotCount = snapshots.length,
+    groups = [],
     paths = [],
     pathCount = 0,
   } = finding;
@@ -42,6 +53,14 @@ export function findingJson(finding: Finding): object {
     blobs,
     blob_count: blobCount,
     snapshots,
+    snapshot_count: snapshotCount,
+    stacks: groups.map((group) => ({
+      stack: group.name,
+      snapshots: group.snapshots,
+      snapshot_count: group.snapshotCount,
+      paths: group.paths.map((path) => path.toString("utf8")),
+      path_count: group.pathCount,
+    })),
     paths: paths.map((path) => path.toString("utf8")),
     path_count: pathCount,
   };
@@ -108,6 +127,8 @@ export function checkSummaryJson(report: CheckReport): object {
     pack_bytes: report.packBytes,
     blobs: report.blobs,
     duplicate_blobs: report.duplicateBlobs,
+    duplicate_bytes: report.duplicateBytes,
+    mixed_packs: report.mixedPacks,
     trees: report.trees,
     unused_blobs: report.unused?.blobs ?? null,
     unused_bytes: report.unused?.sizeBytes ?? null,
@@ -117,7 +138,9 @@ export function checkSummaryJson(report: CheckReport): object {
 }
 
 export function checkSummaryLines(report: CheckReport): string[] {
-  const read = report.packsRead > 0 ? `, ${formatBytes(report.bytesRead)} read and compared` : "";
+  const isPart = report.packsRead < report.packs;
+  const packs = isPart ? ` of ${formatCount(report.packsRead, "pack")}` : "";
+  const read = report.packsRead > 0 ? `, ${formatBytes(report.bytesRead)}${packs} read and compared` : "";
   const lines = [
     `checked ${formatCount(report.snapshots, "snapshot")}, ${formatCount(report.trees, "tree")}, ${formatCount(report.blobs, "blob")}, ${formatCount(report.packs, "pack")} (${formatBytes(report.packBytes)})${read}`,
   ];
@@ -125,11 +148,18 @@ export function checkSummaryLines(report: CheckReport): string[] {
     lines.push(
       `${formatCount(report.unused.blobs, "blob")} (${formatBytes(report.unused.sizeBytes)}) belong to no snapshot`,
     );
-  if (report.verdict !== "damaged")
+  if (report.duplicateBlobs > 0)
     lines.push(
-      report.packsRead > 0
-        ? "no errors were found"
-        : "no errors were found; the contents of data were not read (see --read-data)",
+      `${formatCount(report.duplicateBlobs, "further copy", "further copies")} of blobs (${formatBytes(report.duplicateBytes)})`,
     );
+  if (report.mixedPacks > 0) lines.push(`${formatCount(report.mixedPacks, "pack")} with both data and trees`);
+  if (report.verdict !== "damaged") lines.push(`no errors were found${notRead(report)}`);
   return lines;
+}
+
+function notRead({ packs, packsRead }: CheckReport): string {
+  if (packsRead >= packs) return "";
+  return packsRead === 0
+    ? "; the contents of data were not read (see --read-data)"
+    : `; ${formatCount(packs - packsRead, "pack")} not read`;
 }

@@ -6,6 +6,8 @@ import { parseDurationMs } from "./values/durations.ts";
 import { parseCount } from "./values/sizes.ts";
 
 export interface GlobalOptions {
+  /** How the options are called that named this repository: `--repo`, or `--from-repo` for the one to copy from. */
+  readonly optionPrefix: "" | "from-";
   readonly repository: string | undefined;
   readonly repositoryFile: string | undefined;
   readonly passwordFile: string | undefined;
@@ -94,6 +96,7 @@ export function readGlobalOptions(options: object, environment: NodeJS.ProcessEn
   const repositoryGiven = raw.repo !== undefined || raw.repositoryFile !== undefined;
   const passwordGiven = raw.passwordFile !== undefined || raw.passwordCommand !== undefined;
   return {
+    optionPrefix: "",
     repository: raw.repo ?? (repositoryGiven ? undefined : fromEnvironment("RESTIC_REPOSITORY")),
     repositoryFile: raw.repositoryFile ?? (repositoryGiven ? undefined : fromEnvironment("RESTIC_REPOSITORY_FILE")),
     passwordFile: raw.passwordFile ?? (passwordGiven ? undefined : fromEnvironment("RESTIC_PASSWORD_FILE")),

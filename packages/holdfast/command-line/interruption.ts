@@ -1,5 +1,6 @@
 // SIGINT, SIGTERM and SIGHUP: the first asks the work to end cleanly, the second ends the process at once.
 
+import { closeSync, openSync } from "node:fs";
 import { HoldfastError } from "@holdfast/repository";
 import { exitCodes } from "../exit-codes.ts";
 
@@ -8,7 +9,9 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** Aborts `signal` with an `interrupted` error. Disposing takes the handlers away again. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
+  readonly #hadTerminal = hasTerminal();
   readonly #handler = (name: NodeJS.Signals): void => {
+    if (name === "SIGHUP" && !this.#isHungUp()) return;
     if (this.#controller.signal.aborted) process.exit(exitCodes.interrupted);
     this.abort(new HoldfastError("interrupted", `interrupted by ${name}`));
   };
@@ -27,5 +30,22 @@ export class Interruption implements Disposable {
 
   [Symbol.dispose](): void {
     for (const name of signals) process.off(name, this.#handler);
+  }
+
+  /**
+   * `restic unlock` sends SIGHUP to the owner of every lock of its host, only to learn whether it lives, and ignores it
+   * itself. So it counts when it comes from where it is meant to: a terminal that has gone.
+   */
+  #isHungUp(): boolean {
+    return this.#hadTerminal && !hasTerminal();
+  }
+}
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
   }
 }

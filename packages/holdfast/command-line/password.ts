@@ -7,7 +7,11 @@ import type { PasswordPrompt } from "./password-prompt.ts";
 import { splitShellWords } from "./values/shell-words.ts";
 import { readTextFile } from "./values/text-file.ts";
 
-const emptyHint = "pass --insecure-no-password if an empty password is really meant";
+function emptyPassword(prefix: GlobalOptions["optionPrefix"]): HoldfastError {
+  return new HoldfastError("usage", "the password is empty", {
+    hint: `pass --${prefix}insecure-no-password if an empty password is really meant`,
+  });
+}
 
 /** The password named by options or environment; null when a person has to be asked. Throws `usage`. */
 export function givenPassword(globals: GlobalOptions, environment: NodeJS.ProcessEnv): Buffer | null {
@@ -19,20 +23,25 @@ export function givenPassword(globals: GlobalOptions, environment: NodeJS.Proces
   const password = namedPassword(globals, environment);
   if (globals.insecureNoPassword) {
     if (password === null) return Buffer.alloc(0);
-    throw new HoldfastError("usage", "--insecure-no-password was given together with a password", {
-      hint: "give one of them",
-    });
+    throw new HoldfastError(
+      "usage",
+      `--${globals.optionPrefix}insecure-no-password was given together with a password`,
+      {
+        hint: "give one of them",
+      },
+    );
   }
-  if (password?.length === 0) throw new HoldfastError("usage", "the password is empty", { hint: emptyHint });
+  if (password?.length === 0) throw emptyPassword(globals.optionPrefix);
   return password;
 }
 
 function namedPassword(globals: GlobalOptions, environment: NodeJS.ProcessEnv): Buffer | null {
+  const { optionPrefix: prefix } = globals;
   if (globals.passwordCommand !== undefined) {
-    const option = "--password-command";
+    const option = `--${prefix}password-command`;
     return passwordFromWords(splitShellWords(globals.passwordCommand, option), option, environment);
   }
-  if (globals.passwordFile !== undefined) return passwordFromFile(globals.passwordFile, "--password-file");
+  if (globals.passwordFile !== undefined) return passwordFromFile(globals.passwordFile, `--${prefix}password-file`);
   return globals.password === undefined ? null : Buffer.from(globals.password, "utf8");
 }
 
@@ -42,16 +51,17 @@ export function passwordFromFile(path: string, option: string): Buffer {
 }
 
 /** Passwords of existing repositories: asked once. */
-export async function askPassword(prompt: PasswordPrompt): Promise<Buffer> {
-  const password = await prompt.ask("password of the repository: ");
-  if (password.length === 0) throw new HoldfastError("usage", "the password is empty", { hint: emptyHint });
+export async function askPassword(prompt: PasswordPrompt, { optionPrefix }: GlobalOptions): Promise<Buffer> {
+  const which = optionPrefix === "" ? "the repository" : "the repository to copy from";
+  const password = await prompt.ask(`password of ${which}: `);
+  if (password.length === 0) throw emptyPassword(optionPrefix);
   return password;
 }
 
 /** New passwords: asked twice on a terminal. */
 export async function askNewPassword(prompt: PasswordPrompt): Promise<Buffer> {
   const password = await prompt.ask("new password: ");
-  if (password.length === 0) throw new HoldfastError("usage", "the password is empty", { hint: emptyHint });
+  if (password.length === 0) throw emptyPassword("");
   if (!prompt.isTerminal) return password;
   const again = await prompt.ask("the same again: ");
   if (!password.equals(again))

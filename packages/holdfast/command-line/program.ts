@@ -83,6 +83,12 @@ const topVerbs: readonly VerbEntry[] = [
     load: async () => (await import("./stack/check.ts")).checkVerb,
   },
   {
+    name: "prune",
+    usage: "[stack...]",
+    summary: "remove the recovery points that plans do not keep",
+    load: async () => (await import("./stack/prune.ts")).prune,
+  },
+  {
     name: "runs",
     usage: "[stack...]",
     summary: "list what was done on this host",
@@ -99,6 +105,12 @@ const topVerbs: readonly VerbEntry[] = [
     usage: "<snapshot>",
     summary: "keep a recovery point until a day",
     load: async () => (await import("./stack/hold.ts")).hold,
+  },
+  {
+    name: "key",
+    usage: "<list|check|add|remove|passwd|rotate|export> <repository> [id]",
+    summary: "manage the passwords and the master key of a repository",
+    load: async () => (await import("./stack/key.ts")).key,
   },
   {
     name: "demo",
@@ -152,10 +164,46 @@ const repoVerbs: readonly VerbEntry[] = [
     load: async () => (await import("./repo/diff.ts")).diffVerb,
   },
   {
+    name: "copy",
+    usage: "[snapshot...]",
+    summary: "copy snapshots from another repository",
+    load: async () => (await import("./repo/copy.ts")).copyVerb,
+  },
+  {
     name: "check",
     usage: "",
     summary: "look for damage",
     load: async () => (await import("./repo/check.ts")).checkVerb,
+  },
+  {
+    name: "forget",
+    usage: "[snapshot...]",
+    summary: "remove snapshots, by name or by rules",
+    load: async () => (await import("./repo/forget.ts")).forget,
+  },
+  {
+    name: "find",
+    usage: "<pattern...>",
+    summary: "find files, or blobs, trees and packs, in all snapshots",
+    load: async () => (await import("./repo/find.ts")).findVerb,
+  },
+  {
+    name: "tag",
+    usage: "[snapshot...]",
+    summary: "change the tags of snapshots",
+    load: async () => (await import("./repo/tag.ts")).tagVerb,
+  },
+  {
+    name: "rewrite",
+    usage: "[snapshot...]",
+    summary: "make snapshots anew without certain files, or with another host or time",
+    load: async () => (await import("./repo/rewrite.ts")).rewriteVerb,
+  },
+  {
+    name: "prune",
+    usage: "",
+    summary: "remove data that no snapshot needs",
+    load: async () => (await import("./repo/prune.ts")).prune,
   },
   {
     name: "cat",
@@ -177,8 +225,8 @@ const repoVerbs: readonly VerbEntry[] = [
   },
   {
     name: "key",
-    usage: "<list|add|remove|passwd> [id]",
-    summary: "manage the passwords",
+    usage: "<list|check|add|remove|passwd|rotate> [id]",
+    summary: "manage the passwords and the master key",
     load: async () => (await import("./repo/key.ts")).key,
   },
   {
@@ -186,6 +234,18 @@ const repoVerbs: readonly VerbEntry[] = [
     usage: "",
     summary: "remove locks that dead processes left behind",
     load: async () => (await import("./repo/unlock.ts")).unlockVerb,
+  },
+  {
+    name: "repair",
+    usage: "<index|packs|snapshots|config> [id...]",
+    summary: "put a damaged repository right",
+    load: async () => (await import("./repo/repair.ts")).repair,
+  },
+  {
+    name: "recover",
+    usage: "",
+    summary: "gather in a new snapshot what no snapshot reaches",
+    load: async () => (await import("./repo/recover.ts")).recover,
   },
 ];
 

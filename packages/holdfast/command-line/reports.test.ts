@@ -276,6 +276,8 @@ describe("check", () => {
     message: "the pack 12 is damaged",
     file: { type: "pack", name: "12" },
     snapshots: [snapshot.id],
+    snapshotCount: 23,
+    groups: [{ name: "mist", snapshots: [snapshot.id], snapshotCount: 2, paths: [Buffer.from("/a\nb")], pathCount: 3 }],
     paths: [Buffer.from("/a\nb")],
     pathCount: 3,
   } as const;
@@ -288,7 +290,9 @@ describe("check", () => {
     packs: 2,
     packBytes: 1024,
     blobs: 3,
-    duplicateBlobs: 0,
+    duplicateBlobs: 2,
+    duplicateBytes: 2048,
+    mixedPacks: 1,
     trees: 1,
     unused: null,
     packsRead: 0,
@@ -297,7 +301,8 @@ describe("check", () => {
   it("names what is hurt", () => {
     assert.deepEqual(findingLines(finding), [
       "error: the pack 12 is damaged",
-      "  hurts 1 snapshot: abababab",
+      "  hurts 23 snapshots: abababab and 22 more",
+      "  hurts the stack mist in 2 snapshots",
       '  "/a\\nb"',
       "  and 2 more",
     ]);
@@ -310,6 +315,8 @@ describe("check", () => {
       blobs: [],
       blob_count: 0,
       snapshots: [snapshot.id],
+      snapshot_count: 23,
+      stacks: [{ stack: "mist", snapshots: [snapshot.id], snapshot_count: 2, paths: ["/a\nb"], path_count: 3 }],
       paths: ["/a\nb"],
       path_count: 3,
     });
@@ -318,7 +325,13 @@ describe("check", () => {
     const json = checkSummaryJson(report) as Record<string, unknown>;
     assert.deepEqual([json["num_errors"], json["broken_packs"], json["verdict"]], [1, ["12"], "damaged"]);
     assert.doesNotMatch(checkSummaryLines(report).join("\n"), /no errors/);
-    assert.match(checkSummaryLines({ ...report, verdict: "clean", findings: [] }).join("\n"), /not read/);
+    const clean = { ...report, verdict: "clean", findings: [] } as const;
+    assert.match(checkSummaryLines(clean).join("\n"), /2 further copies of blobs \(2.000 KiB\)\n1 pack with both/);
+    assert.match(checkSummaryLines(clean).join("\n"), /no errors were found; the contents of data were not read/);
+    const some = checkSummaryLines({ ...clean, packsRead: 1, bytesRead: 512 }).join("\n");
+    assert.match(some, /512 B of 1 pack read[^]*no errors were found; 1 pack not read/);
+    const whole = checkSummaryLines({ ...clean, packsRead: 2, bytesRead: 1024 }).join("\n");
+    assert.match(whole, /1.000 KiB read and compared[^]*no errors were found$/);
   });
 });
 

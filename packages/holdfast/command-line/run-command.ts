@@ -2,6 +2,7 @@
 
 import { HoldfastError } from "@holdfast/repository";
 import { CommanderError } from "commander";
+import { tellingError } from "../access/session.ts";
 import { type ExitCode, exitCodeOf, exitCodes } from "../exit-codes.ts";
 import { Interruption } from "./interruption.ts";
 import { Output } from "./output.ts";
@@ -70,7 +71,7 @@ async function runVerb(parts: ProcessParts, invocation: Invocation, before: Outp
     const cause: unknown = interruption.signal.aborted ? interruption.signal.reason : error;
     // Like other programs whose reader has gone: end without a word.
     if (output.closed) return exitCodes.failed;
-    return report(output, asHoldfastError(cause));
+    return report(output, tellingError(asHoldfastError(cause)));
   }
 }
 

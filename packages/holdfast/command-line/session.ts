@@ -6,6 +6,7 @@ import {
   hasCode,
   HoldfastError,
   LimitStorage,
+  missingRepository,
   monotonicClock,
   openStorage,
   parseLocation,
@@ -29,11 +30,16 @@ const promptTries = 3;
 
 /** Reading verbs honour --no-lock; those that write pass their kind as `always`. */
 export async function openSession(context: Context, kind: LockKind, always = false): Promise<Session> {
-  const { globals, signal } = context;
+  const { globals, signal, output } = context;
   const repository = await openRepository(context);
   const wanted = globals.noLock && !always ? "none" : kind;
   if (wanted === "none") return new Session(repository, null, signal);
-  return Session.lock(repository, { exclusive: wanted === "exclusive", retryForMs: globals.retryLockMs, signal });
+  return Session.lock(repository, {
+    exclusive: wanted === "exclusive",
+    retryForMs: globals.retryLockMs,
+    signal,
+    warn: (message) => output.warn(message),
+  });
 }
 
 async function openRepository(context: Context): Promise<Repository> {
@@ -44,7 +50,7 @@ async function openRepository(context: Context): Promise<Repository> {
   await requireRepository(storage);
   const prompt = promptOf(context);
   for (let triesLeft = prompt.isTerminal ? promptTries : 1; ; triesLeft--) {
-    const password = await askPassword(prompt);
+    const password = await askPassword(prompt, context.globals);
     try {
       return await Repository.open(openOptions(context, storage, password));
     } catch (error) {
@@ -59,7 +65,7 @@ async function requireRepository(storage: Storage): Promise<void> {
     await storage.stat("config", "config");
   } catch (error) {
     if (!hasCode(error, "not-found")) throw error;
-    throw new HoldfastError("repository-missing", `there is no repository at ${storage.location}`, { cause: error });
+    throw await missingRepository(storage, error);
   }
 }
 
@@ -115,15 +121,20 @@ export function storageOf(context: Context): Storage {
 }
 
 function addressOf(globals: GlobalOptions): string {
-  if (globals.repository !== undefined && globals.repositoryFile !== undefined) {
+  const { optionPrefix: prefix, repository, repositoryFile } = globals;
+  if (repository !== undefined && repositoryFile !== undefined) {
     throw new HoldfastError("usage", "the repository was given both by its address and by a file", {
       hint: "give one of them",
     });
   }
-  if (globals.repositoryFile !== undefined)
-    return readTextFile(globals.repositoryFile, "--repository-file").toString("utf8").trim();
-  if (globals.repository !== undefined) return globals.repository;
-  throw new HoldfastError("usage", "no repository was named", {
-    hint: "name it with -r, or in the variable RESTIC_REPOSITORY",
+  if (repositoryFile !== undefined)
+    return readTextFile(repositoryFile, `--${prefix}repository-file`).toString("utf8").trim();
+  if (repository !== undefined) return repository;
+  if (prefix === "")
+    throw new HoldfastError("usage", "no repository was named", {
+      hint: "name it with -r, or in the variable RESTIC_REPOSITORY",
+    });
+  throw new HoldfastError("usage", "no repository to copy from was named", {
+    hint: "name it with --from-repo, or in the variable RESTIC_FROM_REPOSITORY",
   });
 }

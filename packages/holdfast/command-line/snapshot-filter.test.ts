@@ -2,14 +2,13 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { hasCode, HoldfastError } from "@holdfast/repository";
+import { groupSnapshots, hasCode, HoldfastError } from "@holdfast/repository";
 import {
   chooseSnapshot,
   chooseSnapshots,
   everySnapshot,
   filterOfOptions,
   findLatest,
-  groupSnapshots,
   lastOfEach,
   parseGrouping,
   type SnapshotFacts,

@@ -1,7 +1,7 @@
 // Which snapshots are meant: `latest`, the beginning of an id, filters by host, tag and path, and groups.
 
 import { resolve } from "node:path";
-import { HoldfastError, parseTime } from "@holdfast/repository";
+import { hasTags, HoldfastError, parseTime, type Grouping } from "@holdfast/repository";
 
 /** What choosing needs to know of a snapshot. */
 export interface SnapshotFacts {
@@ -50,11 +50,9 @@ export function filterOfOptions(
 }
 
 export function matchesFilter(snapshot: SnapshotFacts, filter: SnapshotFilter): boolean {
-  const hasTags = (list: readonly string[]): boolean =>
-    list.every((tag) => snapshot.tags.includes(tag) || (tag === "" && snapshot.tags.length === 0));
   return (
     (filter.hosts.length === 0 || filter.hosts.includes(snapshot.hostname)) &&
-    (filter.tags.length === 0 || filter.tags.some(hasTags)) &&
+    (filter.tags.length === 0 || filter.tags.some((list) => hasTags(snapshot, list))) &&
     filter.paths.every((path) => snapshot.paths.includes(path))
   );
 }
@@ -148,12 +146,6 @@ function byBeginning<Snapshot extends SnapshotFacts>(
   });
 }
 
-export interface Grouping {
-  readonly host: boolean;
-  readonly paths: boolean;
-  readonly tags: boolean;
-}
-
 /** `host,paths,tags` in any part and order, as restic takes it; empty for no grouping. */
 export function parseGrouping(text: string): Grouping {
   const words = text.split(",").filter((word) => word !== "");
@@ -165,32 +157,6 @@ export function parseGrouping(text: string): Grouping {
   }
   const has = (word: string): boolean => words.includes(word) || words.includes(`${word}s`);
   return { host: has("host"), paths: has("path"), tags: has("tag") };
-}
-
-export interface GroupKey {
-  readonly hostname: string;
-  readonly paths: readonly string[] | null;
-  readonly tags: readonly string[] | null;
-}
-
-/** Groups in the order of their first snapshot. */
-export function groupSnapshots<Snapshot extends SnapshotFacts>(
-  snapshots: readonly Snapshot[],
-  grouping: Grouping,
-): { key: GroupKey; snapshots: Snapshot[] }[] {
-  const groups = new Map<string, { key: GroupKey; snapshots: Snapshot[] }>();
-  for (const snapshot of snapshots) {
-    const key: GroupKey = {
-      hostname: grouping.host ? snapshot.hostname : "",
-      paths: grouping.paths ? snapshot.paths.toSorted() : null,
-      tags: grouping.tags ? snapshot.tags.toSorted() : null,
-    };
-    const name = JSON.stringify(key);
-    const group = groups.get(name) ?? { key, snapshots: [] };
-    group.snapshots.push(snapshot);
-    groups.set(name, group);
-  }
-  return [...groups.values()];
 }
 
 /** The last `count` of each host and set of paths, newest first. */

@@ -19,10 +19,15 @@ export interface SnapshotOptions {
   path?: string[];
 }
 
-export function addSnapshotOptions(command: Command, which: "of `latest`" | "of the list"): void {
+/** `hostFlags`: for a verb where restic means something else by -H. */
+export function addSnapshotOptions(
+  command: Command,
+  which: "of `latest`" | "of the list",
+  hostFlags = "-H, --host <host>",
+): void {
   const only = which === "of `latest`" ? "for `latest`, " : "";
   command
-    .option("-H, --host <host>", `${only}only snapshots of this host; repeat for others ($RESTIC_HOST)`, collect)
+    .option(hostFlags, `${only}only snapshots of this host; repeat for others ($RESTIC_HOST)`, collect)
     .option("--tag <tag,...>", `${only}only snapshots with all these tags; repeat for "or"`, collect)
     .option("--path <path>", `${only}only snapshots of this path; repeat for "and"`, collect);
 }

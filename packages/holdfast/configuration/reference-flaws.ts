@@ -135,7 +135,13 @@ const laterKeys: readonly { readonly key: string; readonly depth: number }[] = [
   { key: "keep", depth: 7 },
 ];
 
-/** One warning for each key that is checked but has no effect before there is a daemon, at its first place. */
+/** What does by hand what a scheduler will do. */
+const untilThen: Readonly<Record<string, string>> = {
+  schedule: "`holdfast backup`",
+  keep: "`holdfast prune` after the backups",
+};
+
+/** One warning for each key that has no effect by itself before there is a daemon, at its first place. */
 function notActedOn(value: unknown): Flaw[] {
   const first = new Map<string, FieldPath>();
   const look = (each: unknown, path: FieldPath): void => {
@@ -151,7 +157,10 @@ function notActedOn(value: unknown): Flaw[] {
     severity: "warning",
     path,
     atKey: true,
-    message: `was validated and is not acted on yet: that begins with the version that has \`holdfast serve\``,
-    ...(key === "schedule" ? { hint: "until then let cron or a systemd timer run `holdfast backup`" } : {}),
+    message:
+      key === "keep"
+        ? "is acted on by `holdfast prune` only, not by a scheduler yet: that begins with `holdfast serve`"
+        : "was validated and is not acted on yet: that begins with the version that has `holdfast serve`",
+    ...(key in untilThen ? { hint: `until then let cron or a systemd timer run ${untilThen[key]}` } : {}),
   }));
 }

@@ -53,13 +53,15 @@ const keepSchema = z
     weekly: countSchema.optional().describe("the newest of each week, for so many weeks that have one"),
     monthly: countSchema.optional().describe("the newest of each month, for so many months that have one"),
     yearly: countSchema.optional().describe("the newest of each year, for so many years that have one"),
-    within: keepSpanSchema.optional().describe("all that are younger: hours, days or weeks, like 30d"),
+    within: keepSpanSchema
+      .optional()
+      .describe("all that are younger than the newest by less: hours, days or weeks, like 30d"),
     tags: z.array(textSchema).min(1).optional().describe("all with one of these tags"),
   })
   .refine((rules) => Object.keys(rules).length > 0, "names no rule: leave keep out to keep everything");
 
 const destinationSchema = z.strictObject({
-  keep: keepSchema.optional().describe("what is kept there; without it everything is"),
+  keep: keepSchema.optional().describe("what `holdfast prune` keeps there; without it everything"),
   required: z.boolean().default(true).describe("false: the run is good without this copy"),
 });
 

@@ -69,7 +69,8 @@ async function livingOf(
   const { record, problems } = await loadRecord(session.repository, stack);
   for (const { message } of problems) context.warn(message);
   const { pins, holds } = livingRecord(record);
-  const isOwn = ({ snapshotId }: Pin | Hold): boolean => snapshotId === snapshot.id;
+  // Also what was said of it before it was copied, or its tags were changed: then it had another id.
+  const isOwn = ({ snapshotId }: Pin | Hold): boolean => snapshotId === snapshot.id || snapshotId === snapshot.original;
   return { pins: pins.filter(isOwn), holds: holds.filter(isOwn) };
 }
 

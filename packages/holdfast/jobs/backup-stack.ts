@@ -12,7 +12,7 @@ import type { Manifest } from "../records/manifest.ts";
 import { stackOf } from "../records/tags.ts";
 import { captureStack } from "./capture-stack.ts";
 import type { JobContext } from "./job-context.ts";
-import { runJob } from "./run-job.ts";
+import { noted, runJob } from "./run-job.ts";
 import type { RunResult } from "../state/runs.ts";
 
 export interface StackBackup {
@@ -71,6 +71,12 @@ export async function backupStack(
       summary,
       outcome: outcomeOf(manifest, summary),
     };
+    if (result.snapshotId !== null) {
+      const { snapshotId } = result;
+      const point = { stack: stack.name, snapshotId, origin: snapshotId, time: context.now() };
+      const repository = { id: session.repository.id, name: destination.name };
+      noted(context, () => context.state.knownPoints.note(repository, [point]), "nobody would miss this recovery point");
+    }
     return { result, report: reportOf(result) };
   });
 }

@@ -1,27 +1,19 @@
 // The job that looks for damage: repositories as a whole, and each recovery point against its manifest.
-import { check, HoldfastError, type CheckEvent, type CheckReport, type Finding } from "@holdfast/repository";
-import { openConfigured } from "../access/configured-repository.ts";
+import { HoldfastError, type Finding } from "@holdfast/repository";
 import { repositoriesOfStacks, type ClosedRepository } from "../access/open-repositories.ts";
-import type { Session } from "../access/session.ts";
-import type { Configuration, RepositoryConfiguration, StackConfiguration } from "../configuration/configuration.ts";
+import type { Configuration, StackConfiguration } from "../configuration/configuration.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "../exit-codes.ts";
-import { checkPoint, type KnownBeginnings } from "./check-point.ts";
+import { checkRepository, type CheckedRepository, type RepositoryCheck } from "./check-repository.ts";
 import type { JobContext } from "./job-context.ts";
-import { readPoints, type RecoveryPoint } from "./recovery-points.ts";
+import type { Coverage } from "./pack-rotation.ts";
+import type { RecoveryPoint } from "./recovery-points.ts";
 import type { RunResult } from "../state/runs.ts";
-import { runJob } from "./run-job.ts";
+import { runJobs } from "./run-jobs.ts";
+import { damageOf, type StackFinding } from "./stack-finding.ts";
+import { vanishedMessage } from "./vanished-points.ts";
 
-/** Something wrong with a stack, and which of its recovery points and sources it concerns. */
-export interface StackFinding {
-  /** `damage`: something is lost. `incomplete`: what should be there was never stored. */
-  readonly kind: "damage" | "incomplete";
-  readonly repository: string;
-  readonly message: string;
-  /** Ids; empty for what hurts none that is known, or cannot be told. */
-  readonly snapshots: readonly string[];
-  readonly sources: readonly string[];
-  /** True when so much is hurt that only the first of it is named. */
-  readonly mayHurtMore: boolean;
+export interface CheckRequest extends RepositoryCheck {
+  readonly stacks: readonly StackConfiguration[];
 }
 
 export interface StackCheck {
@@ -32,20 +24,9 @@ export interface StackCheck {
   readonly failed: readonly ClosedRepository[];
   /** Bytes of packs that were read back, in all its repositories. */
   readonly bytesRead: number;
+  /** What was read back up to now, by this check and those before; null when this one read nothing. */
+  readonly coverage: Coverage | null;
   readonly exitCode: ExitCode;
-}
-
-export interface CheckRequest {
-  readonly stacks: readonly StackConfiguration[];
-  readonly readData: boolean;
-  readonly listener: (repository: RepositoryConfiguration, event: CheckEvent) => void;
-}
-
-interface CheckedRepository {
-  readonly repository: RepositoryConfiguration;
-  readonly report: CheckReport;
-  readonly points: readonly RecoveryPoint[];
-  readonly pointFindings: readonly StackFinding[];
 }
 
 /**
@@ -56,11 +37,10 @@ export async function checkStacks(
   configuration: Configuration,
   request: CheckRequest,
   context: JobContext,
-): Promise<StackCheck[]> {
-  // In one order everywhere: two of these can never wait for each other.
+): Promise<readonly StackCheck[]> {
   const stacks = request.stacks.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return withRuns(stacks, context, async () => {
-    const names = stacks.map(({ name }) => name);
+  const names = stacks.map(({ name }) => name);
+  const work = async (): Promise<readonly StackCheck[]> => {
     const checked: CheckedRepository[] = [];
     const failed: ClosedRepository[] = [];
     for (const repository of repositoriesOfStacks(configuration, names)) {
@@ -79,72 +59,8 @@ export async function checkStacks(
         failed.filter(({ repository }) => own.has(repository.name)),
       );
     });
-  });
-}
-
-/** The locks and runs of all stacks around one piece of work. */
-function withRuns(
-  [first, ...rest]: readonly StackConfiguration[],
-  context: JobContext,
-  work: () => Promise<StackCheck[]>,
-): Promise<StackCheck[]> {
-  if (first === undefined) return work();
-  return runJob({ operation: "check", stack: first.name, plan: null }, context, async () => {
-    const result = await withRuns(rest, context, work);
-    const own = result.find(({ stack }) => stack === first.name);
-    if (own === undefined) throw new HoldfastError("internal", `the stack ${first.name} was not checked`);
-    return { result, report: reportOf(own) };
-  });
-}
-
-async function checkRepository(
-  repository: RepositoryConfiguration,
-  stacks: ReadonlySet<string>,
-  { readData, listener }: CheckRequest,
-  context: JobContext,
-): Promise<CheckedRepository> {
-  // What is read is to be what the storage holds now.
-  const uncached = { ...context, cacheDirectory: undefined };
-  await using session = await openConfigured(repository, uncached, { exclusive: true });
-  const report = await check(session.repository, { readData, signal: session.signal }, (event) =>
-    listener(repository, event),
-  );
-  const { points, recordProblems } = await readPoints(
-    { repository, session },
-    (stack) => stacks.has(stack),
-    context.now(),
-  );
-  return {
-    repository,
-    report,
-    points,
-    pointFindings: [
-      ...(await findingsOfPoints(session, points)),
-      ...recordProblems.map(({ message }) => damageOf(repository, message)),
-    ],
   };
-}
-
-/** The same words about the same source are one finding, with all recovery points that share it. */
-async function findingsOfPoints(session: Session, points: readonly RecoveryPoint[]): Promise<StackFinding[]> {
-  const known: KnownBeginnings = new Set();
-  const findings = new Map<string, StackFinding>();
-  for (const point of points) {
-    session.signal.throwIfAborted();
-    for (const { source, message } of await checkPoint(session.repository, point, known)) {
-      const key = `${point.stack} ${source} ${message}`;
-      findings.set(key, {
-        ...damageOf(point.repository, message),
-        snapshots: [...(findings.get(key)?.snapshots ?? []), point.snapshot.id],
-        sources: source === null ? [] : [source],
-      });
-    }
-  }
-  return [...findings.values()];
-}
-
-function damageOf({ name }: RepositoryConfiguration, message: string): StackFinding {
-  return { kind: "damage", repository: name, message, snapshots: [], sources: [], mayHurtMore: false };
+  return runJobs("check", names, context, work, reportOf);
 }
 
 function resultOf(
@@ -158,9 +74,10 @@ function resultOf(
     .toSorted((a, b) => a.time.getTime() - b.time.getTime());
   const ids = new Set(points.map(({ snapshot }) => snapshot.id));
   const findings = [
-    ...checked.flatMap(({ repository, report, pointFindings }) => [
-      ...report.findings.flatMap((finding) => engineFinding(finding, repository, ids, [...stack.sources.keys()])),
-      ...pointFindings.filter(({ snapshots }) => snapshots.length === 0 || snapshots.some((id) => ids.has(id))),
+    ...checked.flatMap((each) => [
+      ...each.report.findings.flatMap((finding) => engineFinding(finding, each, stack)),
+      ...each.pointFindings.filter(({ snapshots }) => snapshots.length === 0 || snapshots.some((id) => ids.has(id))),
+      ...vanishedFindings(stack, each),
     ]),
     ...incompleteFindings(stack, points, failed),
   ];
@@ -170,22 +87,56 @@ function resultOf(
     findings,
     failed,
     bytesRead: failed.length > 0 ? 0 : checked.reduce((sum, { report }) => sum + report.bytesRead, 0),
+    coverage: failed.length > 0 ? null : coverageOfAll(checked),
     exitCode: exitCodeOfCheck(findings, points, failed),
   };
 }
 
 /** An error of the engine that hurts this stack, or that hurts nobody who could be named: then it is everybody's. */
 function engineFinding(
-  { severity, message, snapshots = [], paths = [], pathCount = 0 }: Finding,
-  repository: RepositoryConfiguration,
-  ids: ReadonlySet<string>,
-  allSources: readonly string[],
+  { severity, message, file, snapshotCount = 0, groups = [] }: Finding,
+  { repository, knownStacks }: CheckedRepository,
+  stack: StackConfiguration,
 ): StackFinding[] {
   if (severity !== "error") return [];
-  const own = snapshots.filter((id) => ids.has(id));
-  if (snapshots.length > 0 && own.length === 0) return [];
-  const sources = own.length === 0 ? [] : [...new Set(paths.flatMap((path) => sourcesOfPath(path, allSources)))];
-  return [{ ...damageOf(repository, message), snapshots: own, sources, mayHurtMore: pathCount > paths.length }];
+  // Of a snapshot that cannot be read only a host that knew it can tell whose it is.
+  const owner = file?.type === "snapshot" ? knownStacks.get(file.name) : undefined;
+  if (owner !== undefined && owner !== stack.name) return [];
+  const own = groups.find(({ name }) => name === stack.name);
+  if (own === undefined) {
+    if (snapshotCount > 0) return [];
+    const snapshots = owner === undefined || file === null ? [] : [file.name];
+    return [{ ...damageOf(repository, message), snapshots, snapshotCount: snapshots.length }];
+  }
+  const sources = new Set(own.paths.flatMap((path) => sourcesOfPath(path, [...stack.sources.keys()])));
+  return [
+    {
+      ...damageOf(repository, message),
+      snapshots: own.snapshots,
+      snapshotCount: own.snapshotCount,
+      sources: [...sources],
+      mayHurtMore: own.pathCount > own.paths.length,
+    },
+  ];
+}
+
+function vanishedFindings({ name }: StackConfiguration, { repository, vanished }: CheckedRepository): StackFinding[] {
+  const points = vanished.filter(({ stack }) => stack === name);
+  if (points.length === 0) return [];
+  const message = vanishedMessage(points, repository.name);
+  const snapshots = points.map(({ snapshotId }) => snapshotId);
+  return [{ ...damageOf(repository, message), kind: "vanished", snapshots, snapshotCount: snapshots.length }];
+}
+
+function coverageOfAll(checked: readonly CheckedRepository[]): Coverage | null {
+  const each = checked.map(({ coverage }) => coverage);
+  if (each.length === 0 || each.includes(null)) return null;
+  const known = each.filter((coverage) => coverage !== null);
+  return {
+    packs: known.reduce((sum, { packs }) => sum + packs, 0),
+    unverified: known.reduce((sum, { unverified }) => sum + unverified, 0),
+    sinceMs: known.some(({ sinceMs }) => sinceMs === null) ? null : Math.min(...known.map(({ sinceMs }) => sinceMs!)),
+  };
 }
 
 /** The first name of a path in a snapshot; what is Holdfast's own belongs to no source, and the root to all. */
@@ -211,6 +162,7 @@ function incompleteFindings(
         repository,
         message: "there is no recovery point of it",
         snapshots: [],
+        snapshotCount: 0,
         sources: [],
         mayHurtMore: false,
       },
@@ -223,6 +175,7 @@ function incompleteFindings(
     repository: repository.name,
     message: `the newest recovery point is incomplete: ${message}`,
     snapshots: [snapshot.id],
+    snapshotCount: 1,
     sources: [source],
     mayHurtMore: false,
   });
@@ -240,21 +193,28 @@ function exitCodeOfCheck(
   points: readonly RecoveryPoint[],
   failed: readonly ClosedRepository[],
 ): ExitCode {
-  if (findings.some(({ kind }) => kind === "damage")) return exitCodes.failed;
+  if (findings.some(({ kind }) => kind !== "incomplete")) return exitCodes.failed;
   const [first] = failed;
   if (first !== undefined) return exitCodeOf(first.error.code);
   if (points.length === 0) return exitCodes.failed;
   return findings.length > 0 ? exitCodes.partial : exitCodes.done;
 }
 
-function reportOf({ exitCode, points, findings, failed, bytesRead }: StackCheck): RunResult {
+function reportOf({ exitCode, points, findings, failed, bytesRead, coverage }: StackCheck): RunResult {
   const problems = [...failed.map(({ error }) => error.message), ...findings.map(({ message }) => message)];
   const [first] = problems;
   return {
     outcome: exitCode === exitCodes.done ? "good" : exitCode === exitCodes.partial ? "partial" : "failed",
     exitCode,
     snapshotIds: points.map(({ snapshot }) => snapshot.id),
-    counts: { recoveryPoints: points.length, findings: findings.length, bytesRead },
+    counts: {
+      recoveryPoints: points.length,
+      findings: findings.length,
+      bytesRead,
+      ...(coverage === null ? {} : { packs: coverage.packs, unverifiedPacks: coverage.unverified }),
+      // Only then everything was verified.
+      ...(coverage === null || coverage.sinceMs === null ? {} : { verifiedSinceMs: coverage.sinceMs }),
+    },
     bytes: bytesRead,
     message: first === undefined ? null : problems.length === 1 ? first : `${first}; and ${problems.length - 1} more`,
   };

@@ -59,6 +59,7 @@ function judge(
     lastBackup: null,
     lastCheck: null,
     lastVerification: null,
+    vanished: [],
     points: [],
     failed: [],
     sourceProblems: [],

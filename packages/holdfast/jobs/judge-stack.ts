@@ -8,14 +8,17 @@ import type { Proof } from "../records/stack-record.ts";
 import { planOf } from "../records/tags.ts";
 import type { Run } from "../state/runs.ts";
 import type { RecoveryPoint } from "./recovery-points.ts";
+import { vanishedHint, vanishedMessage, type VanishedPoint } from "./vanished-points.ts";
 
 export interface StackFacts {
   readonly stack: StackConfiguration;
   /** The newest of this host; null when there was none. */
   readonly lastBackup: Run | null;
   readonly lastCheck: Run | null;
-  /** The newest that has read everything back and found nothing. */
+  /** The newest good one after which every pack had been read back, by itself or by those before. */
   readonly lastVerification: Run | null;
+  /** Recovery points that this host knew, and that are gone. */
+  readonly vanished: readonly VanishedPoint[];
   /** In all repositories that could be opened, the oldest first. */
   readonly points: readonly RecoveryPoint[];
   /** Its repositories that could not be opened. */
@@ -50,6 +53,7 @@ export interface StackStatus {
   readonly stored: RecoveryPoint | null;
   /** One that is newer and not good. */
   readonly newerPartial: RecoveryPoint | null;
+  /** Up to the snapshot, everything was read back at that time or later. */
   readonly verified: { readonly at: Date; readonly snapshotId: string | null } | null;
   /** The last drill that was passed. */
   readonly proven: Proof | null;
@@ -86,13 +90,14 @@ export function judgeStack(facts: StackFacts): StackStatus {
     stored,
     newerPartial,
     verified: lastVerification && {
-      at: lastVerification.startedAt,
+      at: new Date(lastVerification.counts["verifiedSinceMs"] ?? lastVerification.startedAt),
       snapshotId: lastVerification.snapshotIds.at(-1) ?? null,
     },
     proven,
     overdue,
     remarks: [
       ...repositoryRemarks(facts),
+      ...vanishedRemarks(facts),
       ...storedRemarks(facts, stored, newerPartial),
       ...clockRemarks(facts),
       ...runRemarks(facts),
@@ -122,6 +127,15 @@ function repositoryRemarks({ failed, points }: StackFacts): Remark[] {
         : [{ kind: "damaged", exitCode: exitCodes.failed, message: problem.message, hint: "run `holdfast check`" }],
     ),
   ];
+}
+
+function vanishedRemarks({ stack, vanished }: StackFacts): Remark[] {
+  return [...Map.groupBy(vanished, ({ repository }) => repository)].map(([repository, points]) => ({
+    kind: "vanished",
+    exitCode: exitCodes.failed,
+    message: vanishedMessage(points, repository),
+    hint: vanishedHint(stack.name),
+  }));
 }
 
 function storedRemarks(

@@ -3,7 +3,9 @@ import { HoldfastError } from "@holdfast/repository";
 import { OpenRepositories, repositoriesOfStacks, type ClosedRepository } from "../access/open-repositories.ts";
 import { nameHint } from "../configuration/nearest-name.ts";
 import type { ChoiceContext } from "./choose-snapshot.ts";
+import type { RepositoryIdentity } from "../state/known-points.ts";
 import { readPoints, type RecoveryPoint } from "./recovery-points.ts";
+import type { PresentSnapshots } from "./vanished-points.ts";
 
 export interface PointList {
   /** Of all stacks together, the oldest first. */
@@ -14,6 +16,8 @@ export interface PointList {
   readonly recordProblems: readonly HoldfastError[];
   /** Stacks that have recovery points in these repositories and were not asked for. */
   readonly otherStacks: readonly string[];
+  /** What every repository that could be looked at holds, of whatever stack. */
+  readonly repositories: readonly { readonly identity: RepositoryIdentity; readonly present: PresentSnapshots }[];
 }
 
 /**
@@ -35,6 +39,7 @@ export async function listPoints(
   const damagedSnapshots: { id: string; repository: string }[] = [];
   const recordProblems: HoldfastError[] = [];
   const found = new Set<string>();
+  const lookedAt: { identity: RepositoryIdentity; present: PresentSnapshots }[] = [];
   for (const opened of repositories.opened) {
     try {
       const read = await readPoints(opened, (stack) => stacks.has(stack), now);
@@ -42,6 +47,8 @@ export async function listPoints(
       recordProblems.push(...read.recordProblems);
       damagedSnapshots.push(...read.damagedSnapshots.map((id) => ({ id, repository: opened.repository.name })));
       for (const stack of read.stacks) found.add(stack);
+      const identity = { id: opened.session.repository.id, name: opened.repository.name };
+      lookedAt.push({ identity, present: read.present });
     } catch (error) {
       if (job.signal.aborted || !(error instanceof HoldfastError) || error.code === "internal") throw error;
       failed.push({ repository: opened.repository, error });
@@ -55,5 +62,5 @@ export async function listPoints(
   }
   points.sort((a, b) => a.time.getTime() - b.time.getTime());
   const otherStacks = [...found].filter((stack) => !stacks.has(stack));
-  return { points, failed, damagedSnapshots, recordProblems, otherStacks };
+  return { points, failed, damagedSnapshots, recordProblems, otherStacks, repositories: lookedAt };
 }

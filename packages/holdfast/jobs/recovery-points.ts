@@ -5,6 +5,7 @@ import type { RepositoryConfiguration } from "../configuration/configuration.ts"
 import { loadManifest } from "../records/load-manifest.ts";
 import type { Manifest } from "../records/manifest.ts";
 import { loadRecord } from "../records/record-snapshot.ts";
+import type { PresentSnapshots } from "./vanished-points.ts";
 import { emptyRecord, livingRecord, type StackRecord } from "../records/stack-record.ts";
 import { stackOf } from "../records/tags.ts";
 
@@ -29,6 +30,8 @@ export interface RepositoryPoints {
   readonly recordProblems: readonly HoldfastError[];
   /** Stacks that have recovery points here, wanted or not. */
   readonly stacks: ReadonlySet<string>;
+  /** All snapshots, recovery points or not. */
+  readonly present: PresentSnapshots;
 }
 
 /** Throws what concerns the whole repository; what is wrong with one recovery point stands beside it. */
@@ -61,10 +64,10 @@ export async function readPoints(
       snapshot,
       time: new Date(Number(parseTime(snapshot.time) / 1_000_000n)),
       ...(await manifestOf(session.repository, snapshot)),
-      record: recordOfOne(records.get(stack) ?? emptyRecord, snapshot.id),
+      record: recordOfOne(records.get(stack) ?? emptyRecord, snapshot),
     });
   }
-  return { points, damagedSnapshots, recordProblems, stacks };
+  return { points, damagedSnapshots, recordProblems, stacks, present: { snapshots, damaged: damagedSnapshots } };
 }
 
 /** The last drill that this recovery point has passed, or null. */
@@ -89,7 +92,9 @@ function withoutEndedHolds(record: StackRecord, now: Date): StackRecord {
   return { ...record, holds: record.holds.filter(({ until }) => until === null || Date.parse(until) > now.getTime()) };
 }
 
-function recordOfOne({ proofs, pins, holds }: StackRecord, id: string): StackRecord {
-  const isOf = ({ snapshotId }: { readonly snapshotId: string }): boolean => snapshotId === id;
+/** Also what was said of it before its tags were changed, or it was copied: then it has another id. */
+function recordOfOne({ proofs, pins, holds }: StackRecord, { id, original }: StoredSnapshot): StackRecord {
+  const isOf = ({ snapshotId }: { readonly snapshotId: string }): boolean =>
+    snapshotId === id || snapshotId === original;
   return { proofs: proofs.filter(isOf), pins: pins.filter(isOf), holds: holds.filter(isOf) };
 }

@@ -1,5 +1,6 @@
 // One job from its lock to its line in the list of runs, however it ends.
 import { hasCode, HoldfastError } from "@holdfast/repository";
+import { tellingError } from "../access/session.ts";
 import { exitCodeOf } from "../exit-codes.ts";
 import type { RunEnding, RunResult, RunStart } from "../state/runs.ts";
 import type { JobContext } from "./job-context.ts";
@@ -27,20 +28,25 @@ export async function runJob<Result>(
     end(report);
     return result;
   } catch (error) {
-    const known = error instanceof HoldfastError ? error : new HoldfastError("internal", String(error));
-    const outcome: RunEnding = signal.aborted || hasCode(error, "interrupted") ? "interrupted" : "failed";
+    const known = error instanceof HoldfastError ? tellingError(error) : new HoldfastError("internal", String(error));
+    const outcome: RunEnding = signal.aborted || hasCode(known, "interrupted") ? "interrupted" : "failed";
     const nothing = { snapshotIds: [], counts: {}, bytes: null };
     end({ outcome, exitCode: exitCodeOf(known.code), ...nothing, message: known.message });
     throw error;
   }
 }
 
-function noted<Result>(context: JobContext, write: () => Result): Result | null {
+/** Null, and a warning that says the `loss`, when the state of this host cannot be read or written. */
+export function noted<Result>(
+  context: JobContext,
+  write: () => Result,
+  loss = "the list of runs does not have this run",
+): Result | null {
   try {
     return write();
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code === "internal") throw error;
-    context.warn(`${error.message}: the list of runs does not have this run`);
+    context.warn(`${error.message}: ${loss}`);
     return null;
   }
 }

@@ -5,6 +5,7 @@ import type { Configuration, StackConfiguration } from "../configuration/configu
 import type { JobContext } from "./job-context.ts";
 import { judgeStack, type StackFacts, type StackStatus } from "./judge-stack.ts";
 import { listPoints, type PointList } from "./list-points.ts";
+import { vanishedPoints } from "./vanished-points.ts";
 
 export interface StatusOfStacks {
   readonly statuses: readonly StackStatus[];
@@ -20,7 +21,13 @@ export async function statusOfStacks(
   const names = stacks.map(({ name }) => name);
   const now = job.now();
   const list = names.length === 0 ? null : await listPoints({ configuration, job }, names, now);
-  const known = list ?? { points: [], failed: [], damagedSnapshots: [], recordProblems: [], otherStacks: [] };
+  const known = list ?? { points: [], failed: [], damagedSnapshots: [], recordProblems: [], otherStacks: [], repositories: [] };
+  const vanished = known.repositories.flatMap(({ identity, present }) =>
+    vanishedPoints(job.state.knownPoints.list(identity), present).map((point) => ({
+      ...point,
+      repository: identity.name,
+    })),
+  );
   const statuses: StackStatus[] = [];
   for (const stack of stacks) {
     const repositories = new Set(repositoriesOfStacks(configuration, [stack.name]).map(({ name }) => name));
@@ -32,7 +39,8 @@ export async function statusOfStacks(
         lastBackup,
         lastCheck: checks.find(({ outcome }) => outcome !== "running" && outcome !== "interrupted") ?? null,
         lastVerification:
-          checks.find(({ outcome, counts }) => outcome === "good" && (counts["bytesRead"] ?? 0) > 0) ?? null,
+          checks.find(({ outcome, counts }) => outcome === "good" && counts["verifiedSinceMs"] !== undefined) ?? null,
+        vanished: vanished.filter((point) => point.stack === stack.name),
         points: known.points.filter((point) => point.stack === stack.name),
         failed: known.failed.filter(({ repository }) => repositories.has(repository.name)),
         sourceProblems: await lookAtSources(stack, job),

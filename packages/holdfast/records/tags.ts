@@ -31,6 +31,11 @@ export function isRecord(snapshot: Tagged): boolean {
   return snapshot.tags.includes(record);
 }
 
+/** Its tags without those by which Holdfast knows a recovery point. */
+export function withoutStackTags({ tags }: Tagged): string[] {
+  return tags.filter((tag) => tag !== own && !tag.startsWith(stackPrefix) && !tag.startsWith(planPrefix));
+}
+
 /** The stack whose record this is; null for what is none. */
 export function recordOf(snapshot: Tagged): string | null {
   return isRecord(snapshot) ? valueOf(snapshot, recordPrefix) : null;

@@ -1,5 +1,5 @@
 // JSON documents that carry a version: a higher minor one is read as far as it is known, a higher major one refused.
-import { HoldfastError } from "@holdfast/repository";
+import { HoldfastError, requireShallowJson } from "@holdfast/repository";
 import { z } from "zod";
 
 const versionSchema = z.looseObject({ version: z.string().regex(/^\d{1,6}\.\d{1,6}$/) });
@@ -13,6 +13,7 @@ export function parseVersioned<Content>(
 ): Content {
   const damaged = (reason: string): HoldfastError =>
     new HoldfastError("damaged", `${name} is malformed: ${reason}`, { context: { name } });
+  requireShallowJson(bytes, name);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

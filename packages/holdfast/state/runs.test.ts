@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { hasCode } from "@holdfast/repository";
 import type { RunResult } from "./runs.ts";
+import { LazyDatabase } from "./lazy-database.ts";
 import { Runs } from "./runs.ts";
 import { OtherProcess, Scratch } from "./state-fixture.ts";
 
@@ -26,7 +27,8 @@ function clock(): () => Date {
 
 test("a run is there while it runs and after it has ended, with what it said", () => {
   using scratch = new Scratch();
-  using runs = new Runs(join(scratch.path, "state.db"), { now: clock() });
+  using lazy = new LazyDatabase(join(scratch.path, "state.db"));
+  const runs = new Runs(lazy, { now: clock() });
   const id = runs.beginRun({ operation: "backup", stack: "mist", plan: "daily" });
   assert.deepEqual(runs.listRuns(), [
     {
@@ -57,7 +59,8 @@ test("a run is there while it runs and after it has ended, with what it said", (
 
 test("filters choose, the newest comes first, and a limit counts what was chosen", () => {
   using scratch = new Scratch();
-  using runs = new Runs(join(scratch.path, "state.db"), { now: clock() });
+  using lazy = new LazyDatabase(join(scratch.path, "state.db"));
+  const runs = new Runs(lazy, { now: clock() });
   const begin = (operation: "backup" | "drill", stack: string, result: Partial<RunResult> | null): string => {
     const id = runs.beginRun({ operation, stack, plan: null });
     if (result !== null) runs.endRun(id, { ...good, ...result });
@@ -80,14 +83,16 @@ test("a run whose process was killed is shown as interrupted, and one that goes 
   using scratch = new Scratch();
   const path = join(scratch.path, "state.db");
   await using other = new OtherProcess(`
+    import { LazyDatabase } from "./lazy-database.ts";
     import { Runs } from "./runs.ts";
-    const runs = new Runs(${JSON.stringify(path)}, { now: () => new Date() });
+    const runs = new Runs(new LazyDatabase(${JSON.stringify(path)}), { now: () => new Date() });
     runs.beginRun({ operation: "restore", stack: "mist", plan: null });
     console.log("begun");
     setInterval(() => {}, 1000);
   `);
   await other.said("begun");
-  using runs = new Runs(path, { now: clock() });
+  using lazy = new LazyDatabase(path);
+  const runs = new Runs(lazy, { now: clock() });
   assert.equal(runs.listRuns()[0]?.outcome, "running");
   assert.equal(runs.listRuns()[0]?.pid, other.child.pid);
   await other.kill();
@@ -99,7 +104,8 @@ test("a run whose process was killed is shown as interrupted, and one that goes 
 test("a process with the same number that started at another time is another process", () => {
   using scratch = new Scratch();
   const path = join(scratch.path, "state.db");
-  using runs = new Runs(path, { now: clock() });
+  using lazy = new LazyDatabase(path);
+  const runs = new Runs(lazy, { now: clock() });
   for (const change of ['$.startTicks", 1', '$.bootId", "another']) {
     runs.beginRun({ operation: "backup", stack: "mist", plan: null });
     using database = new DatabaseSync(path);
@@ -113,8 +119,9 @@ test("two processes make the file at once and write at once, and nothing is lost
   using scratch = new Scratch();
   const path = join(scratch.path, "state.db");
   const code = `
+    import { LazyDatabase } from "./lazy-database.ts";
     import { Runs } from "./runs.ts";
-    const runs = new Runs(${JSON.stringify(path)}, { now: () => new Date() });
+    const runs = new Runs(new LazyDatabase(${JSON.stringify(path)}), { now: () => new Date() });
     process.stdout.write("ready");
     process.stdin.once("data", () => {
       for (let i = 0; i < 50; i++) {
@@ -130,7 +137,8 @@ test("two processes make the file at once and write at once, and nothing is lost
   one.tell("go");
   two.tell("go");
   assert.deepEqual(await Promise.all([one.ended(), two.ended()]), [0, 0]);
-  using runs = new Runs(path, { now: clock() });
+  using lazy = new LazyDatabase(path);
+  const runs = new Runs(lazy, { now: clock() });
   assert.equal(runs.listRuns({ outcome: "good" }).length, 100);
 });
 
@@ -138,7 +146,8 @@ test("a damaged file is said to be damaged, with the way on, and that way works"
   using scratch = new Scratch();
   const path = join(scratch.path, "state.db");
   const fill = (): void => {
-    using runs = new Runs(path, { now: clock() });
+    using lazy = new LazyDatabase(path);
+    const runs = new Runs(lazy, { now: clock() });
     for (let i = 0; i < 200; i++) runs.beginRun({ operation: "backup", stack: "mist", plan: null });
   };
   fill();
@@ -149,7 +158,8 @@ test("a damaged file is said to be damaged, with the way on, and that way works"
     const bytes = Buffer.from(whole);
     change(bytes);
     writeFileSync(path, bytes, { mode: 0o600 });
-    using runs = new Runs(path, { now: clock() });
+    using lazy = new LazyDatabase(path);
+    const runs = new Runs(lazy, { now: clock() });
     assert.throws(
       () => runs.listRuns(),
       (error) => {
@@ -175,13 +185,15 @@ test("a file of a newer version is refused and left as it is", () => {
   using scratch = new Scratch();
   const path = join(scratch.path, "state.db");
   {
-    using runs = new Runs(path, { now: clock() });
+    using lazy = new LazyDatabase(path);
+    const runs = new Runs(lazy, { now: clock() });
     runs.listRuns();
     using database = new DatabaseSync(path);
     database.exec("PRAGMA user_version = 99");
   }
   const before = readFileSync(path);
-  using runs = new Runs(path, { now: clock() });
+  using lazy = new LazyDatabase(path);
+  const runs = new Runs(lazy, { now: clock() });
   assert.throws(
     () => runs.listRuns(),
     (error) => hasCode(error, "unsupported") && /newer version/.test(error.message) && /aside/.test(error.hint),
@@ -206,7 +218,8 @@ test("a full disk is said as such, by the first call as by a later one, and what
     };
     fill();
     {
-      using runs = new Runs(path, { now: clock() });
+      using lazy = new LazyDatabase(path);
+      const runs = new Runs(lazy, { now: clock() });
       assert.throws(
         () => runs.beginRun({ operation: "backup", stack: "mist", plan: null }),
         (error) => hasCode(error, "no-space"),

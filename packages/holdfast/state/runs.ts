@@ -1,12 +1,12 @@
 // The list of runs: what was begun, by which process, and how it ended.
 import { randomUUID } from "node:crypto";
-import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
+import type { SQLOutputValue } from "node:sqlite";
 import { HoldfastError } from "@holdfast/repository";
 import { z } from "zod";
+import type { LazyDatabase } from "./lazy-database.ts";
 import { isRunning, ownIdentity, processIdentitySchema } from "./process-identity.ts";
-import { openStateDatabase, stateFailure } from "./state-database.ts";
 
-export const operations = ["backup", "restore", "undo", "drill", "check"] as const;
+export const operations = ["backup", "restore", "undo", "drill", "check", "prune"] as const;
 export type Operation = (typeof operations)[number];
 
 const endings = ["good", "partial", "failed", "interrupted"] as const;
@@ -66,14 +66,12 @@ const rowSchema = z.object({
   owner: z.string().transform(parseJson).pipe(processIdentitySchema),
 });
 
-/** The database is opened by the first call, so that a run can go on when there is no room even for that. */
-export class Runs implements Disposable {
-  readonly #path: string;
+export class Runs {
+  readonly #database: LazyDatabase;
   readonly #now: () => Date;
-  #database: DatabaseSync | null = null;
 
-  constructor(path: string, context: { readonly now: () => Date }) {
-    this.#path = path;
+  constructor(database: LazyDatabase, context: { readonly now: () => Date }) {
+    this.#database = database;
     this.#now = context.now;
   }
 
@@ -81,7 +79,7 @@ export class Runs implements Disposable {
   beginRun({ operation, stack, plan }: RunStart): string {
     const id = randomUUID();
     const owner = JSON.stringify(ownIdentity());
-    this.#using("write to", (database) =>
+    this.#database.use("write to", (database) =>
       database
         .prepare(
           `INSERT INTO runs (id, operation, stack, plan, started_ms, outcome, snapshot_ids, counts, owner)
@@ -95,7 +93,7 @@ export class Runs implements Disposable {
   /** A run ends once. */
   endRun(id: string, result: RunResult): void {
     const { outcome, exitCode, snapshotIds, counts, bytes, message } = result;
-    const { changes } = this.#using("write to", (database) =>
+    const { changes } = this.#database.use("write to", (database) =>
       database
         .prepare(
           `UPDATE runs SET ended_ms = ?, outcome = ?, exit_code = ?, snapshot_ids = ?, counts = ?, bytes = ?, message = ?
@@ -118,7 +116,7 @@ export class Runs implements Disposable {
   /** The newest first. */
   listRuns(filter: RunFilter = {}): Run[] {
     const { stack = null, operation = null, outcome, limit = Infinity } = filter;
-    return this.#using("read", (database) => {
+    return this.#database.use("read", (database) => {
       const rows = database
         .prepare(
           `SELECT * FROM runs WHERE (?1 IS NULL OR stack = ?1) AND (?2 IS NULL OR operation = ?2)
@@ -135,27 +133,7 @@ export class Runs implements Disposable {
       return found;
     });
   }
-
-  [Symbol.dispose](): void {
-    this.#database?.close();
-    this.#database = null;
-  }
-
-  #using<Result>(action: string, work: (database: DatabaseSync) => Result): Result {
-    this.#database ??= openStateDatabase(this.#path);
-    try {
-      return work(this.#database);
-    } catch (error) {
-      if (error instanceof z.ZodError) {
-        const cause = Object.assign(new Error("a run makes no sense"), { errcode: sqliteCorrupt });
-        throw stateFailure(cause, this.#path, action);
-      }
-      throw stateFailure(error, this.#path, action);
-    }
-  }
 }
-
-const sqliteCorrupt = 11;
 
 function runOf(row: Record<string, SQLOutputValue>): Run {
   const read = rowSchema.parse(row);

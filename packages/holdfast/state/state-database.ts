@@ -26,6 +26,23 @@ const migrations: readonly string[] = [
    ) STRICT;
    CREATE INDEX runs_by_start ON runs (started_ms);
    CREATE INDEX runs_by_stack ON runs (stack, started_ms);`,
+  `CREATE TABLE verified_packs (
+     repository TEXT NOT NULL,
+     pack BLOB NOT NULL,
+     verified_ms INTEGER,
+     waiting INTEGER NOT NULL,
+     is_damaged INTEGER NOT NULL,
+     PRIMARY KEY (repository, pack)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE known_points (
+     repository TEXT NOT NULL,
+     name TEXT NOT NULL,
+     origin TEXT NOT NULL,
+     snapshot TEXT NOT NULL,
+     stack TEXT NOT NULL,
+     time_ms INTEGER NOT NULL,
+     PRIMARY KEY (repository, origin)
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Throws `damaged`, `unsupported` (written by a newer version), `no-space`, `locked`, `permission`. */
@@ -58,7 +75,7 @@ export function stateFailure(error: unknown, path: string, action: string): Hold
 function moveAside(path: string): string {
   return (
     `move ${path} aside, with ${path}-wal and ${path}-shm if they are there: it is made anew. Only the list of past ` +
-    "runs starts over; snapshots, proofs, pins and holds are in the repositories"
+    "runs starts over, and what was read back when; snapshots, proofs, pins and holds are in the repositories"
   );
 }
 

@@ -6,9 +6,12 @@ import { makePrivateDirectory } from "../filesystem/missing-parents.ts";
 import type { FileOperations } from "./file-operations.ts";
 import { exists, fileOperations } from "./file-operations.ts";
 import { Journal } from "./journal.ts";
+import { KnownPoints } from "./known-points.ts";
+import { LazyDatabase } from "./lazy-database.ts";
 import { Runs } from "./runs.ts";
 import { StackLocks } from "./stack-locks.ts";
 import { failure } from "./system-failure.ts";
+import { VerifiedPacks } from "./verified-packs.ts";
 
 export interface StateContext {
   readonly now: () => Date;
@@ -25,15 +28,21 @@ export class StateDirectory implements Disposable {
   /** Absolute. */
   readonly path: string;
   readonly runs: Runs;
+  readonly verifiedPacks: VerifiedPacks;
+  readonly knownPoints: KnownPoints;
   readonly journal: Journal;
   readonly locks: StackLocks;
   /** Where the records of swaps are that can be undone. */
   readonly undoDirectory: string;
+  readonly #database: LazyDatabase;
 
   private constructor(path: string, context: StateContext) {
     const files = context.files ?? fileOperations;
     this.path = path;
-    this.runs = new Runs(join(path, "state.db"), context);
+    this.#database = new LazyDatabase(join(path, "state.db"));
+    this.runs = new Runs(this.#database, context);
+    this.verifiedPacks = new VerifiedPacks(this.#database);
+    this.knownPoints = new KnownPoints(this.#database);
     this.journal = new Journal(join(path, "journal"), { now: context.now, files });
     this.locks = new StackLocks(join(path, "locks"), context);
     this.undoDirectory = join(path, "undo");
@@ -53,7 +62,7 @@ export class StateDirectory implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.runs[Symbol.dispose]();
+    this.#database[Symbol.dispose]();
   }
 }
 

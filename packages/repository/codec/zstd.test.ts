@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import fc from "fast-check";
 import { hasCode } from "../errors.ts";
-import { Compressor, Decompressor, fastestZstdRoute, type ZstdRoute } from "./zstd.ts";
+import { Compressor, decompressAside, Decompressor, fastestZstdRoute, type ZstdRoute } from "./zstd.ts";
 
 const isDamaged = (error: unknown): boolean => hasCode(error, "damaged");
 const routes: readonly ZstdRoute[] = ["native", "zlib"];
@@ -96,6 +96,25 @@ for (const route of routes) {
     });
   });
 }
+
+test("what is decompressed aside is the same, and refused for the same reasons", async () => {
+  const compressor = new Compressor();
+  const large = randomBytes(300_000);
+  for (const bytes of [text, large, Buffer.alloc(0), Buffer.from("x")]) {
+    assert.ok((await decompressAside(compressor.compress(bytes), bytes.length)).equals(bytes));
+  }
+  const unsized = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 0x19, 0x00, 0x00, 0x61, 0x62, 0x63]);
+  assert.equal((await decompressAside(unsized, 100)).toString(), "abc");
+  await assert.rejects(decompressAside(unsized, 2), isDamaged);
+  const frame = compressor.compress(text);
+  await assert.rejects(decompressAside(frame, text.length - 1), isDamaged);
+  for (const length of [0, 3, 10, frame.length - 1]) {
+    await assert.rejects(decompressAside(frame.subarray(0, length), text.length), isDamaged, `length ${length}`);
+  }
+  const lying = Buffer.from(frame);
+  lying.writeUInt32LE(0x2000_0000, (frame.readUInt8(4) & 0x20) === 0 ? 6 : 5);
+  await assert.rejects(decompressAside(lying, 0x4000_0000), isDamaged);
+});
 
 test("both routes compress equally well", () => {
   const [native, zlib] = routes.map((route) => new Compressor(route).compress(text));

@@ -5,7 +5,8 @@
 // through koffi; where they are not, the public calls do the same work with the same parameters.
 
 import { createRequire } from "node:module";
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { promisify } from "node:util";
+import { constants, zstdCompressSync, zstdDecompress, zstdDecompressSync } from "node:zlib";
 import { HoldfastError } from "../errors.ts";
 
 /** How the library is reached: its own functions, or Node's public calls. */
@@ -165,9 +166,7 @@ export class Decompressor implements Disposable {
     if (this.#native === null || sizeBytes === null) {
       return decompressWithZlib(source, maximumBytes); // which grows its target as needed
     }
-    if (sizeBytes > maximumBytes) {
-      throw damagedFrame(`it announces ${sizeBytes} bytes where at most ${maximumBytes} are expected`);
-    }
+    requireFit(source.length, sizeBytes, maximumBytes);
     const target = Buffer.allocUnsafe(Math.max(1, sizeBytes));
     return target.subarray(0, this.decompressInto(source, target));
   }
@@ -180,6 +179,19 @@ export class Decompressor implements Disposable {
   }
 }
 
+/** RFC 8878, 3.1.1.2: a block has a header of three bytes, some content, and holds no more than 128 KiB. */
+const smallestBlockBytes = 4;
+const largestBlockContentBytes = 128 * 1024;
+
+/**
+ * Throws `damaged` when frames of this length cannot hold so much: what a file only announces must not take memory.
+ * Whoever makes room for an announced length asks first.
+ */
+export function requireRoomFor(frameBytes: number, contentBytes: number): void {
+  const most = Math.ceil(frameBytes / smallestBlockBytes) * largestBlockContentBytes;
+  if (contentBytes > most) throw damagedFrame(`${frameBytes} bytes cannot hold the ${contentBytes} that are announced`);
+}
+
 /** The library does not check its context: used after disposal it would take the process down. */
 function requireContext(context: Context): void {
   if (context === null) throw new HoldfastError("internal", "zstd was used after it was disposed of");
@@ -187,6 +199,32 @@ function requireContext(context: Context): void {
 
 function damagedFrame(why: string, cause?: unknown): HoldfastError {
   return new HoldfastError("damaged", `compressed data cannot be read: ${why}`, { cause });
+}
+
+const decompressInPool = promisify(zstdDecompress);
+
+/**
+ * The same beside the calling thread, in Node's pool of threads: for large frames, while the caller does other work.
+ * The content has a buffer of its own. Throws `damaged`.
+ */
+export async function decompressAside(source: Uint8Array, maximumBytes: number): Promise<Buffer> {
+  if (source.length === 0) throw damagedFrame("no data");
+  const sizeBytes = frameContentSize(source);
+  if (sizeBytes !== null) requireFit(source.length, sizeBytes, maximumBytes);
+  try {
+    // In one piece: Node would make it from pieces of 16 KiB.
+    const whole = sizeBytes === null ? {} : { chunkSize: Math.max(constants.Z_MIN_CHUNK, sizeBytes) };
+    return await decompressInPool(source, { maxOutputLength: Math.max(1, maximumBytes), ...whole });
+  } catch (error) {
+    throw damagedFrame(error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+/** Throws `damaged` when a frame announces more than is expected, or than it can hold. */
+function requireFit(frameBytes: number, sizeBytes: number, maximumBytes: number): void {
+  if (sizeBytes > maximumBytes)
+    throw damagedFrame(`it announces ${sizeBytes} bytes where at most ${maximumBytes} are expected`);
+  requireRoomFor(frameBytes, sizeBytes);
 }
 
 function decompressWithZlib(source: Uint8Array, maximumBytes: number): Buffer {

@@ -25,7 +25,7 @@ import {
   staleLockAgeMs,
   type LockFile,
 } from "./lock-file.ts";
-import { decodeSnapshot, encodeSnapshot } from "./snapshot.ts";
+import { decodeSnapshot, encodeSnapshot, SharedTexts } from "./snapshot.ts";
 import { decodeUnpacked, encodeUnpacked } from "./unpacked.ts";
 
 const kernel = Kernel.alone();
@@ -211,6 +211,19 @@ describe("snapshots", () => {
     assert.deepEqual(decodeSnapshot(Buffer.from(full)).unknownFields, { holdfast: { b: 1, a: "&" } });
     assert.equal(decodeSnapshot(Buffer.from(full)).summary?.totalBytesProcessed, 12);
     assert.deepEqual(decodeSnapshot(Buffer.from(small)).tags, []);
+  });
+
+  test("share what they have in common, and only that", () => {
+    const shared = new SharedTexts();
+    const read = (paths: readonly string[], hostname = "h") =>
+      decodeSnapshot(Buffer.from(JSON.stringify({ ...(JSON.parse(full) as object), paths, hostname })), shared);
+    assert.equal(read(["/a", "/b"]).paths, read(["/a", "/b"]).paths);
+    const lists = [["/a"], ["/a", "/b"], ["/a\0/b"], ["/a\0/b", "/c"], ["/a", "/b\0/c"], [""], []];
+    for (const list of [...lists, ...lists]) assert.deepEqual(read(list).paths, list);
+    assert.deepEqual(
+      ["h", "g", "", "h"].map((host) => read(["/a"], host).hostname),
+      ["h", "g", "", "h"],
+    );
   });
 
   test("with wrong fields are damage", () => {

@@ -75,6 +75,21 @@ describe("index files", () => {
     assert.deepEqual(read(encodeIndex(list)).packs, list);
   });
 
+  test("mean the same however they are spaced and ordered", () => {
+    const spaced = (json: Buffer): string => JSON.stringify(JSON.parse(json.toString()), null, 1);
+    const reversed = (_: string, value: unknown): unknown =>
+      typeof value === "object" && value !== null && !Array.isArray(value)
+        ? Object.fromEntries(Object.entries(value).toReversed())
+        : value;
+    fc.assert(
+      fc.property(packs, (list) => {
+        const json = encodeIndex(list);
+        assert.deepEqual(read(spaced(json)), read(json));
+        assert.deepEqual(read(JSON.stringify(JSON.parse(json.toString()), reversed)), read(json));
+      }),
+    );
+  });
+
   test("are read in older and odd forms", () => {
     const expected = [{ id: a, blobs: [{ id: b, type: "data", offset: 1, lengthBytes: 2, plainLength: 0 }] }];
     assert.deepEqual(read(`[{"id":"${a}","blobs":[${blobText}]}]`).packs, expected);
@@ -100,6 +115,11 @@ describe("index files", () => {
       blobText.replace("1", "-1"),
       blobText.replace("1", "4294967296"),
       blobText.replace("1", "1.5"),
+      blobText.replace("1", "01"),
+      blobText.replace("1", ""),
+      `${blobText.slice(0, -1)},"uncompressed_length":}`,
+      `${blobText.slice(0, -1)},"uncompressed_length":-1}`,
+      blobText.replace(b, `g${b.slice(1)}`),
       blobText.replace('"offset":1,', ""),
       blobText.replace(`"id":"${b}",`, ""),
       blobText.replace(b, b.slice(1)),

@@ -104,7 +104,72 @@ function readBlobs(scanner: JsonScanner, visitor: IndexVisitor): void {
   }
   scanner.expect(0x5b);
   for (let isFirst = true; scanner.nextElement(isFirst); isFirst = false) {
-    readBlob(scanner, visitor);
+    if (!readUsualBlob(scanner, visitor)) readBlob(scanner, visitor);
+  }
+}
+
+const idStart = Buffer.from('{"id":"');
+const dataStart = Buffer.from('","type":"data","offset":');
+const treeStart = Buffer.from('","type":"tree","offset":');
+const lengthStart = Buffer.from(',"length":');
+const plainLengthStart = Buffer.from(',"uncompressed_length":');
+/** Nine digits are below 2^32 without looking. */
+const mostUsualDigits = 9;
+
+/**
+ * Reads a blob in exactly the form that restic and Holdfast write, which takes a third of the time. False, with nothing
+ * read and nothing visited, for any other form: that one is for `readBlob`, which also says what is wrong with it. Throws
+ * `damaged` for a wrong id.
+ */
+function readUsualBlob(scanner: JsonScanner, visitor: IndexVisitor): boolean {
+  const { bytes } = scanner;
+  let at = scanner.position;
+  if (!isAt(bytes, at, idStart)) return false;
+  const idAt = at + idStart.length;
+  at = idAt + 2 * idBytes;
+  const isTree = isAt(bytes, at, treeStart);
+  if (!isTree && !isAt(bytes, at, dataStart)) return false;
+  const offset = new UsualNumber(bytes, at + dataStart.length);
+  if (!offset.isUsual || !isAt(bytes, offset.end, lengthStart)) return false;
+  const length = new UsualNumber(bytes, offset.end + lengthStart.length);
+  if (!length.isUsual) return false;
+  let end = length.end;
+  let plainLength = 0;
+  if (isAt(bytes, end, plainLengthStart)) {
+    const plain = new UsualNumber(bytes, end + plainLengthStart.length);
+    if (!plain.isUsual) return false;
+    plainLength = plain.value;
+    end = plain.end;
+  }
+  if (bytes[end] !== 0x7d) return false;
+  scanner.position = idAt - 1;
+  scanner.idInto(visitor.ids, 0);
+  scanner.position = end + 1;
+  visitor.blob(isTree ? "tree" : "data", offset.value, length.value, plainLength);
+  return true;
+}
+
+function isAt(bytes: Buffer, at: number, text: Buffer): boolean {
+  for (let index = 0; index < text.length; index += 1) if (bytes[at + index] !== text[index]) return false;
+  return true;
+}
+
+/** A whole number of few digits, without a leading zero. */
+class UsualNumber {
+  readonly value: number;
+  readonly end: number;
+  readonly isUsual: boolean;
+
+  constructor(bytes: Buffer, start: number) {
+    let value = 0;
+    let end = start;
+    for (let digit = bytes[end]! - 0x30; digit >= 0 && digit <= 9; digit = bytes[end]! - 0x30) {
+      value = value * 10 + digit;
+      end += 1;
+    }
+    this.value = value;
+    this.end = end;
+    this.isUsual = end > start && end - start <= mostUsualDigits && (bytes[start] !== 0x30 || end === start + 1);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { HoldfastError } from "../errors.ts";
 import { isId } from "./id.ts";
+import { maximumDepth } from "./json-scanner.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -20,6 +21,7 @@ export class JsonDocument {
   }
 
   static parse(json: Uint8Array, kind: string): JsonDocument {
+    requireShallowJson(json, kind);
     let fields: unknown;
     try {
       fields = JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString("utf8"));
@@ -85,3 +87,29 @@ export class JsonDocument {
     return new JsonDocument(this.fields[name], `${this.#kind}'s ${name}`);
   }
 }
+
+/**
+ * Throws `damaged` for values nested deeper than any honest ones. JSON.parse reads them, but whoever compares or writes
+ * such a value, level by level, would run out of stack.
+ */
+export function requireShallowJson(json: Uint8Array, kind: string): void {
+  let depth = 0;
+  let isString = false;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (isString) {
+      if (byte === backslash) at++;
+      else if (byte === quote) isString = false;
+    } else if (byte === quote) isString = true;
+    else if (byte === openBrace || byte === openBracket) depth++;
+    else if (byte === closeBrace || byte === closeBracket) depth--;
+    if (depth > maximumDepth) throw new HoldfastError("damaged", `a ${kind} has too deeply nested values`);
+  }
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;

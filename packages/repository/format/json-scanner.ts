@@ -9,7 +9,7 @@ import { HoldfastError } from "../errors.ts";
 const quote = 0x22;
 const backslash = 0x5c;
 /** Deeper than any honest file; a limit keeps a hostile one from exhausting the stack. */
-const maximumDepth = 64;
+export const maximumDepth = 64;
 const maximumUint64 = 0xffff_ffff_ffff_ffffn;
 
 const hexValues = new Int8Array(256).fill(-1);

@@ -62,7 +62,6 @@ const summaryCounts = [
   ["totalFilesProcessed", "total_files_processed"],
   ["totalBytesProcessed", "total_bytes_processed"],
 ] as const;
-type SummaryCount = (typeof summaryCounts)[number][0];
 
 const summaryFields: ReadonlySet<string> = new Set([
   "backup_start",
@@ -112,8 +111,12 @@ export function encodeSnapshot(snapshot: Snapshot): Buffer {
   return Buffer.from(json);
 }
 
+const nothing: JsonObject = Object.freeze({});
+
 function unknownFieldsOf(document: JsonDocument, known: ReadonlySet<string>): JsonObject {
-  return Object.fromEntries(Object.entries(document.fields).filter(([name]) => !known.has(name)));
+  let unknown: Record<string, unknown> | null = null;
+  for (const name of Object.keys(document.fields)) if (!known.has(name)) (unknown ??= {})[name] = document.fields[name];
+  return unknown ?? nothing;
 }
 
 function readTime(document: JsonDocument, field: string): string {
@@ -123,39 +126,69 @@ function readTime(document: JsonDocument, field: string): string {
 }
 
 function decodeSummary(document: JsonDocument): SnapshotSummary {
-  const counts = summaryCounts.map(
-    ([name, field]) => [name, document.has(field) ? document.integer(field) : 0] as const,
-  );
+  const count = (field: string): number => (document.has(field) ? document.integer(field) : 0);
   return {
     backupStart: readTime(document, "backup_start"),
     backupEnd: readTime(document, "backup_end"),
-    ...(Object.fromEntries(counts) as Record<SummaryCount, number>),
+    filesNew: count("files_new"),
+    filesChanged: count("files_changed"),
+    filesUnmodified: count("files_unmodified"),
+    dirsNew: count("dirs_new"),
+    dirsChanged: count("dirs_changed"),
+    dirsUnmodified: count("dirs_unmodified"),
+    dataBlobs: count("data_blobs"),
+    treeBlobs: count("tree_blobs"),
+    dataAdded: count("data_added"),
+    dataAddedPacked: count("data_added_packed"),
+    totalFilesProcessed: count("total_files_processed"),
+    totalBytesProcessed: count("total_bytes_processed"),
     unknownFields: unknownFieldsOf(document, summaryFields),
   };
 }
 
-/** Throws `damaged` for wrong types. */
-export function decodeSnapshot(json: Uint8Array): Snapshot {
+/**
+ * Gives equal texts and lists the same memory: a repository has many snapshots, and few hosts, sets of paths and tags.
+ */
+export class SharedTexts {
+  readonly #texts = new Map<string, string>();
+  readonly #lists = new Map<string, readonly string[]>();
+
+  text(text: string): string {
+    const known = this.#texts.get(text);
+    if (known === undefined) this.#texts.set(text, text);
+    return known ?? text;
+  }
+
+  list(texts: readonly string[]): readonly string[] {
+    const key = texts.join("\0");
+    const known = this.#lists.get(key);
+    // A text may hold the character that stands between two of them.
+    if (known?.length === texts.length && known.every((text, index) => text === texts[index])) return known;
+    this.#lists.set(key, texts);
+    return texts;
+  }
+}
+
+/** Throws `damaged` for wrong types. What the snapshot has in common with others takes no memory with `shared`. */
+export function decodeSnapshot(json: Uint8Array, shared = new SharedTexts()): Snapshot {
   const document = JsonDocument.parse(json, "snapshot");
-  const optional = <Value>(field: string, read: (field: string) => Value, otherwise: Value): Value =>
-    document.has(field) ? read(field) : otherwise;
-  const id = (field: string): string | null => document.id(field);
-  const text = (field: string): string => document.string(field);
-  const list = (field: string): string[] => document.strings(field);
-  const number = (field: string): number => document.integer(field);
+  const id = (field: string): string | null => (document.has(field) ? document.id(field) : null);
+  const text = (field: string): string => (document.has(field) ? shared.text(document.string(field)) : "");
+  const list = (field: string): readonly string[] => shared.list(document.has(field) ? document.strings(field) : []);
+  const number = (field: string): number => (document.has(field) ? document.integer(field) : 0);
   return {
     time: readTime(document, "time"),
-    parent: optional("parent", id, null),
+    parent: id("parent"),
     tree: document.id("tree"),
-    paths: optional("paths", list, []),
-    hostname: optional("hostname", text, ""),
-    username: optional("username", text, ""),
-    uid: optional("uid", number, 0),
-    gid: optional("gid", number, 0),
-    excludes: optional("excludes", list, []),
-    tags: optional("tags", list, []),
-    original: optional("original", id, null),
-    programVersion: optional("program_version", text, ""),
+    paths: list("paths"),
+    hostname: text("hostname"),
+    username: text("username"),
+    uid: number("uid"),
+    gid: number("gid"),
+    excludes: list("excludes"),
+    tags: list("tags"),
+    original: id("original"),
+    programVersion: text("program_version"),
     summary: document.has("summary") ? decodeSummary(document.object("summary")) : null,
     unknownFields: unknownFieldsOf(document, snapshotFields),
   };

@@ -29,8 +29,11 @@ export function encodeTree(nodes: readonly TreeNode[], formatTime: TimeFormatter
   return Buffer.from(treeBeginning + texts.join(treeSeparator) + treeEnd, "utf8");
 }
 
-/** The nodes in their order. Unknown members beside `nodes` are passed over. */
-function* eachNode(scanner: JsonScanner): Generator<TreeNode, void, undefined> {
+/**
+ * Stops at the beginning of each node, for the caller to read or to skip it. Unknown members beside `nodes` are passed
+ * over. Throws `damaged`.
+ */
+export function* eachNodeStart(scanner: JsonScanner): Generator<void, void, undefined> {
   let member: string | null;
   let isFound = false;
   scanner.expect(0x7b);
@@ -45,7 +48,8 @@ function* eachNode(scanner: JsonScanner): Generator<TreeNode, void, undefined> {
     }
     scanner.expect(0x5b);
     for (let isFirstNode = true; scanner.nextElement(isFirstNode); isFirstNode = false) {
-      yield readNode(scanner);
+      scanner.peek();
+      yield;
     }
   }
   scanner.expectEnd();
@@ -69,7 +73,8 @@ export function parseTree(bytes: Buffer): TreeNode[] {
   const scanner = new JsonScanner(bytes, "tree");
   const nodes: TreeNode[] = [];
   let previous: Buffer | null = null;
-  for (const node of eachNode(scanner)) {
+  for (const _ of eachNodeStart(scanner)) {
+    const node = readNode(scanner);
     checkOrder(previous, node.name);
     previous = node.name;
     nodes.push(node);

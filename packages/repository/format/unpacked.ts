@@ -7,7 +7,7 @@
 import { HoldfastError } from "../errors.ts";
 import type { Sealer } from "../codec/seal.ts";
 import { nonceBytes, sealOverheadBytes } from "../codec/seal.ts";
-import type { Compressor, Decompressor } from "../codec/zstd.ts";
+import { decompressAside, type Compressor, type Decompressor } from "../codec/zstd.ts";
 import { idOf } from "./id.ts";
 
 /** A file ready to be stored: its bytes and the name they give it. */
@@ -51,6 +51,21 @@ export function decodeUnpacked(
   sealer: Sealer,
   decompressor: Decompressor,
 ): Buffer {
+  const { content, isCompressed } = openUnpacked(bytes, name, sealer);
+  return isCompressed ? decompressor.decompress(content, maximumDocumentBytes) : content;
+}
+
+/** The same with the decompression beside this thread, for files of many megabytes. */
+export async function decodeUnpackedAside(bytes: Uint8Array, name: string, sealer: Sealer): Promise<Buffer> {
+  const { content, isCompressed } = openUnpacked(bytes, name, sealer);
+  return isCompressed ? decompressAside(content, maximumDocumentBytes) : content;
+}
+
+function openUnpacked(
+  bytes: Uint8Array,
+  name: string | null,
+  sealer: Sealer,
+): { content: Buffer; isCompressed: boolean } {
   if (name !== null && idOf(bytes) !== name) {
     throw new HoldfastError("damaged", `the content of the file ${name} does not match its name`, {
       context: { name },
@@ -62,10 +77,10 @@ export function decodeUnpacked(
     throw new HoldfastError("damaged", "a file of the repository holds nothing");
   }
   if (plainJsonVersions.has(version)) {
-    return plain;
+    return { content: plain, isCompressed: false };
   }
   if (version !== compressedVersion) {
     throw new HoldfastError("unsupported", `a file of the repository has the unknown encoding ${version}`);
   }
-  return decompressor.decompress(plain.subarray(1), maximumDocumentBytes);
+  return { content: plain.subarray(1), isCompressed: true };
 }

@@ -11,7 +11,8 @@ const treeBit = 0x8000_0000;
 const pendingPack = 0x7fff_ffff;
 const abandonedPack = 0x7fff_fffe;
 /** Entries come in segments, so that typed arrays over the growing buffer keep their fixed length. */
-const segmentEntries = 1 << 15;
+const segmentBits = 15;
+const segmentEntries = 1 << segmentBits;
 const segmentBytes = segmentEntries * wordsPerEntry * 4;
 const maximumSegments = 2048;
 const minimumBuckets = 1 << 17;
@@ -109,17 +110,22 @@ export class BlobIndex {
   /** Adds a stored blob; the same blob in the same place twice is one entry. Only before threads share the table. */
   add(id: Buffer, type: BlobType, pack: number, offset: number, lengthBytes: number, plainLength: number): void {
     const bucket = this.#bucket(id);
-    const head = Atomics.load(this.#buckets, bucket);
+    const head = this.#buckets[bucket]!;
     for (let at = this.#find(id, type, head, 0); at !== 0; at = this.#find(id, type, this.#next(at - 1), 0)) {
-      const [segment, word] = this.#locate(at - 1);
+      const segment = this.#segment(at - 1);
+      const word = wordOf(at - 1);
       const same = (segment[word + packWord]! & ~treeBit) === pack && segment[word + offsetWord] === offset;
       if (same) return;
     }
     const entry = this.#allocate(id);
-    this.#setPack(entry, type, pack);
-    this.#setPlace(entry, offset, lengthBytes, plainLength);
-    this.#setNext(entry, head);
-    Atomics.store(this.#buckets, bucket, entry + 1);
+    const segment = this.#segment(entry);
+    const word = wordOf(entry);
+    segment[word + packWord] = type === "tree" ? pack | treeBit : pack;
+    segment[word + offsetWord] = offset;
+    segment[word + lengthWord] = lengthBytes;
+    segment[word + plainLengthWord] = plainLength;
+    segment[word + nextWord] = head;
+    this.#buckets[bucket] = entry + 1;
   }
 
   /** Says where a claimed blob now lies. */
@@ -162,15 +168,73 @@ export class BlobIndex {
     return found;
   }
 
+  /** The number of a stored blob's newest entry, or -1: the same as long as nothing is added. `id` is 32 bytes. */
+  entryOf(id: Buffer, type: BlobType): number {
+    let at = this.#find(id, type, this.#head(id), 0);
+    while (at !== 0 && !this.#isStored(at - 1)) at = this.#find(id, type, this.#next(at - 1), 0);
+    return at - 1;
+  }
+
+  /**
+   * Visits every stored blob and makes nothing for it, as millions of them need. `newest` is the entry that `entryOf`
+   * gives: another one for a further copy. `pack` is the number of the pack.
+   */
+  eachPlace(
+    visit: (entry: number, newest: number, type: BlobType, pack: number, offset: number, lengthBytes: number) => void,
+  ): void {
+    const count = this.size;
+    for (let entry = 0; entry < count; entry++) {
+      if (!this.#isStored(entry)) continue;
+      const [segment, word] = this.#locate(entry);
+      const packed = segment[word + packWord]!;
+      const type = packed & treeBit ? "tree" : "data";
+      visit(
+        entry,
+        this.#newestOf(entry),
+        type,
+        packed & ~treeBit,
+        segment[word + offsetWord]!,
+        segment[word + lengthWord]!,
+      );
+    }
+  }
+
+  /** The first stored entry of the same blob in the chain of this one. */
+  #newestOf(entry: number): number {
+    const [segment, word] = this.#locate(entry);
+    const bit = segment[word + packWord]! & treeBit;
+    for (let link = Atomics.load(this.#buckets, segment[word]! & (this.#buckets.length - 1)); link !== 0;) {
+      const [other, at] = this.#locate(link - 1);
+      if ((other[at + packWord]! & treeBit) === bit && this.#isStored(link - 1)) {
+        let same = 0;
+        while (same < 8 && other[at + same] === segment[word + same]) same++;
+        if (same === 8) return link - 1;
+      }
+      link = other[at + nextWord]!;
+    }
+    return entry;
+  }
+
+  #isStored(entry: number): boolean {
+    const [segment, word] = this.#locate(entry);
+    const number = Atomics.load(segment, word + packWord) & ~treeBit;
+    return number !== pendingPack && number !== abandonedPack;
+  }
+
+  /** The blob of an entry, or null when it is not stored (yet). The `id` buffer is a view of the table. */
+  blobAt(entry: number): { id: Buffer; type: BlobType; location: BlobLocation } | null {
+    const location = this.#location(entry);
+    if (!location) return null;
+    const [segment, word] = this.#locate(entry);
+    return { id: this.idOf(entry), type: segment[word + packWord]! & treeBit ? "tree" : "data", location };
+  }
+
   /** Every stored blob. The `id` buffer is a view of the table: copy it to keep it. */
   *blobs(): Generator<{ id: Buffer; type: BlobType; location: BlobLocation }> {
     const count = this.size;
     for (let entry = 0; entry < count; entry++) {
-      const location = this.#location(entry);
-      if (!location) continue;
-      const [segment, word] = this.#locate(entry);
-      const type = segment[word + packWord]! & treeBit ? "tree" : "data";
-      yield { id: this.idOf(entry), type, location };
+      const blob = this.blobAt(entry);
+      if (blob) yield blob;
     }
   }
 
@@ -199,7 +263,8 @@ export class BlobIndex {
     const bit = type === "tree" ? treeBit : 0;
     const first = id.readUInt32LE(0);
     for (let link = from; link !== until && link !== 0;) {
-      const [segment, word] = this.#locate(link - 1);
+      const segment = this.#segment(link - 1);
+      const word = wordOf(link - 1);
       if (
         segment[word] === first &&
         (segment[word + packWord]! & treeBit) === (bit | 0) &&
@@ -219,9 +284,13 @@ export class BlobIndex {
 
   #allocate(id: Buffer): number {
     const entry = Atomics.add(this.#counter, 0, 1);
-    const needed = (Math.floor(entry / segmentEntries) + 1) * segmentBytes;
-    while (this.shared.entries.byteLength < needed) this.#grow(needed);
-    const [segment, word] = this.#locate(entry);
+    // The buffer's length is asked for only where this thread has not seen the segment yet.
+    if (this.#segments[entry >>> segmentBits] === undefined) {
+      const neededBytes = ((entry >>> segmentBits) + 1) * segmentBytes;
+      while (this.shared.entries.byteLength < neededBytes) this.#grow(neededBytes);
+    }
+    const segment = this.#segment(entry);
+    const word = wordOf(entry);
     for (let i = 0; i < 8; i++) segment[word + i] = id.readUInt32LE(i * 4);
     return entry;
   }
@@ -236,18 +305,16 @@ export class BlobIndex {
   }
 
   #locate(entry: number): [Uint32Array, number] {
-    const number = Math.floor(entry / segmentEntries);
-    const segment = (this.#segments[number] ??= new Uint32Array(
-      this.shared.entries,
-      number * segmentBytes,
-      segmentBytes / 4,
-    ));
-    return [segment, (entry % segmentEntries) * wordsPerEntry];
+    return [this.#segment(entry), wordOf(entry)];
+  }
+
+  #segment(entry: number): Uint32Array {
+    const number = entry >>> segmentBits;
+    return (this.#segments[number] ??= new Uint32Array(this.shared.entries, number * segmentBytes, segmentBytes / 4));
   }
 
   #next(entry: number): number {
-    const [segment, word] = this.#locate(entry);
-    return segment[word + nextWord]!;
+    return this.#segment(entry)[wordOf(entry) + nextWord]!;
   }
 
   #setNext(entry: number, link: number): void {
@@ -266,4 +333,9 @@ export class BlobIndex {
     segment[word + lengthWord] = lengthBytes;
     segment[word + plainLengthWord] = plainLength;
   }
+}
+
+/** Where an entry begins in its segment. */
+function wordOf(entry: number): number {
+  return (entry & (segmentEntries - 1)) * wordsPerEntry;
 }

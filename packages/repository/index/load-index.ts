@@ -4,8 +4,8 @@ import { BlobIndex } from "./blob-index.ts";
 
 /** An index file takes at least this much for a blob once compressed; only for the first size of the table. */
 const bytesPerBlob = 60;
-/** How many files are fetched ahead of the one that is read. */
-const ahead = 4;
+/** How many files are fetched and decompressed ahead of the one that is read: each takes some ten megabytes. */
+const ahead = 3;
 
 /** One index file: its id, its size in the storage, and its JSON when asked for. */
 export interface IndexSource {

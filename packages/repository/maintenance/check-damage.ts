@@ -15,13 +15,20 @@ export function blobName(key: BlobKey): BlobName {
   return { type, id };
 }
 
+/** In a disaster not every problem and every blob is kept: that would fill the memory. */
+const problemsKept = 100;
+const missingBlobsKept = 100_000;
+
 /** Something that hurts snapshots; becomes a finding when it is known which. */
 export interface Damage {
   readonly kind: "pack-missing" | "pack-damaged" | "blobs-missing" | "tree-invalid";
   /** The pack; null for blobs in no index. */
   readonly pack: string | null;
-  /** Each once. */
+  /** The first of them, each once. */
   readonly problems: Set<string>;
+  /** Nothing in the pack can be read: then `blobs` is empty. */
+  isWhole: boolean;
+  /** Of blobs in no index the first 100,000. */
   readonly blobs: Set<BlobKey>;
 }
 
@@ -39,47 +46,73 @@ export class DamageLog {
     this.findings.push(finding);
   }
 
-  /** A pack is wrong, and these of its blobs cannot be read from it. */
-  pack(name: string, kind: "pack-missing" | "pack-damaged", problem: string, blobs: Iterable<BlobKey> = []): void {
+  /** A pack is wrong, and these of its blobs, or all, cannot be read from it. */
+  pack(
+    name: string,
+    kind: "pack-missing" | "pack-damaged",
+    problem: string,
+    blobs: Iterable<BlobKey> | "all" = [],
+  ): void {
     let damage = this.#packs.get(name);
-    if (!damage) this.#packs.set(name, (damage = { kind, pack: name, problems: new Set(), blobs: new Set() }));
-    damage.problems.add(problem);
-    for (const key of blobs) damage.blobs.add(key);
+    if (!damage) this.#packs.set(name, (damage = newDamage(kind, name)));
+    if (damage.problems.size < problemsKept) damage.problems.add(problem);
+    if (blobs === "all") return this.losesAll(name);
+    if (!damage.isWhole) for (const key of blobs) damage.blobs.add(key);
+  }
+
+  /** No blob of a pack that is known to be wrong can be read. */
+  losesAll(name: string): void {
+    const damage = this.#packs.get(name);
+    if (!damage) return;
+    damage.isWhole = true;
+    damage.blobs.clear();
   }
 
   missingBlob(key: BlobKey): void {
-    this.#missing ??= { kind: "blobs-missing", pack: null, problems: new Set(), blobs: new Set() };
-    this.#missing.blobs.add(key);
+    this.#missing ??= newDamage("blobs-missing", null);
+    if (this.#missing.blobs.size < missingBlobsKept) this.#missing.blobs.add(key);
   }
 
   invalidTree(id: string, pack: string | null, problem: string): void {
     const key = blobKey("tree", id);
     let damage = this.#invalidTrees.get(key);
-    if (!damage)
-      this.#invalidTrees.set(
-        key,
-        (damage = { kind: "tree-invalid", pack, problems: new Set(), blobs: new Set([key]) }),
-      );
-    damage.problems.add(problem);
+    if (!damage) this.#invalidTrees.set(key, (damage = newDamage("tree-invalid", pack, [key])));
+    if (damage.problems.size < problemsKept) damage.problems.add(problem);
   }
 
   /** True when it is known of every copy of a blob that it cannot be read. */
   isLost(index: BlobIndex, type: BlobType, id: string): boolean {
-    return index.locations(id, type).every(({ pack }) => this.#packs.get(pack)?.blobs.has(blobKey(type, id)));
+    return index.locations(id, type).every(({ pack }) => this.#losesCopy(this.#packs.get(pack), type, id));
   }
 
-  /** Which damages lose which blobs for good: a blob with a whole copy elsewhere is not lost. */
-  lostBlobs(index: BlobIndex): Map<BlobKey, Damage[]> {
-    const lost = new Map<BlobKey, Damage[]>();
-    for (const damage of this.damages) {
-      for (const key of damage.blobs) {
-        const { type, id } = blobName(key);
-        if (damage.kind === "tree-invalid" || this.isLost(index, type, id))
-          lost.set(key, [...(lost.get(key) ?? []), damage]);
-      }
-    }
-    return lost;
+  /** True when anything may be lost for a snapshot. */
+  get losesBlobs(): boolean {
+    return this.damages.some(({ isWhole, blobs }) => isWhole || blobs.size > 0);
   }
+
+  /** Which damages lose a blob for good; none for one with a whole copy somewhere. */
+  damagesOf(index: BlobIndex, type: BlobType, id: string): Damage[] {
+    const found: Damage[] = [];
+    const invalid = type === "tree" ? this.#invalidTrees.get(blobKey(type, id)) : undefined;
+    if (invalid) found.push(invalid);
+    const locations = index.locations(id, type);
+    if (locations.length === 0) return this.#missing ? [...found, this.#missing] : found;
+    const losing: Damage[] = [];
+    for (const { pack } of locations) {
+      const damage = this.#packs.get(pack);
+      if (!damage || !this.#losesCopy(damage, type, id)) return found;
+      losing.push(damage);
+    }
+    return [...found, ...losing];
+  }
+
+  #losesCopy(damage: Damage | undefined, type: BlobType, id: string): boolean {
+    return damage !== undefined && (damage.isWhole || damage.blobs.has(blobKey(type, id)));
+  }
+}
+
+function newDamage(kind: Damage["kind"], pack: string | null, blobs: readonly BlobKey[] = []): Damage {
+  return { kind, pack, problems: new Set(), isWhole: false, blobs: new Set(blobs) };
 }
 
 /** The reason in words when an error concerns one file only and the check can go on; throws what ends it. */

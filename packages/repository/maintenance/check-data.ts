@@ -1,4 +1,4 @@
-// Reads all bytes of all packs in pieces and has worker threads verify them, with a bound on the bytes in memory.
+// Reads all bytes of packs in pieces and has worker threads verify them, with a bound on the bytes in memory.
 import { hasCode } from "../errors.ts";
 import type { Repository } from "../store/repository.ts";
 import type { DamageLog } from "./check-damage.ts";
@@ -22,23 +22,31 @@ export async function checkData(
   checked: CheckedIndex,
   sizes: ReadonlyMap<string, number>,
   log: DamageLog,
-  options: { pool: CheckPool; progress: (bytes: number) => void; throwIfAborted: () => void },
+  options: {
+    pool: CheckPool;
+    isChosen: (pack: string) => boolean;
+    progress: (bytes: number) => void;
+    throwIfAborted: () => void;
+  },
 ): Promise<DataRead> {
   const read: DataRead = { packs: 0, bytes: 0 };
   const { pool } = options;
   const contents = checked.contents();
+  let passedBytes = 0;
   const run = async (lane: number): Promise<void> => {
     // All lanes take from the same contents.
     for (let next = contents.next(); !next.done; next = contents.next()) {
       const { pack, blobs } = next.value;
       const sizeBytes = sizes.get(pack.name);
       // Found missing before.
-      if (sizeBytes === undefined) continue;
+      if (sizeBytes === undefined || !options.isChosen(pack.name)) continue;
       options.throwIfAborted();
-      await verifyPack(repository, pool, lane, { name: pack.name, sizeBytes, blobs }, log);
+      const isRead = await verifyPack(repository, pool, lane, { name: pack.name, sizeBytes, blobs }, log);
+      passedBytes += sizeBytes;
+      options.progress(passedBytes);
+      if (!isRead) continue;
       read.packs++;
       read.bytes += sizeBytes;
-      options.progress(read.bytes);
     }
   };
   const lanes = Array.from({ length: pool.workers * lanesPerThread }, (_, lane) => run(lane));
@@ -57,21 +65,28 @@ interface ExpectedPack {
   readonly blobs: readonly PackBlob[];
 }
 
+/** False when the storage does not give it; what is wrong with it is in the log then, too. */
 async function verifyPack(
   repository: Repository,
   pool: CheckPool,
   lane: number,
   pack: ExpectedPack,
   log: DamageLog,
-): Promise<void> {
+): Promise<boolean> {
   const { name } = pack;
   try {
-    for (const { problem, blob } of await problemsOf(repository, pool, lane, pack)) {
+    const problems = await problemsOf(repository, pool, lane, pack);
+    for (const { problem, blob } of problems)
       log.pack(name, "pack-damaged", problem, blob ? [blobKey(blob.type, blob.id)] : []);
-    }
+    const lost = problems.filter(({ blob }) => blob !== null).length;
+    if (lost > 0 && lost === pack.blobs.length) log.losesAll(name);
+    return true;
   } catch (error) {
-    const all = pack.blobs.map(({ type, id }) => blobKey(type, id.toString("hex")));
-    log.pack(name, hasCode(error, "not-found") ? "pack-missing" : "pack-damaged", problemOf(error), all);
+    const isMissing = hasCode(error, "not-found");
+    const problem =
+      hasCode(error, "damaged") || isMissing ? problemOf(error) : `it cannot be read: ${problemOf(error)}`;
+    log.pack(name, isMissing ? "pack-missing" : "pack-damaged", problem, "all");
+    return false;
   }
 }
 

@@ -8,7 +8,7 @@ import { decodeSnapshot } from "../format/snapshot.ts";
 import type { FileType } from "../storage/storage.ts";
 import type { Repository, StoredSnapshot } from "../store/repository.ts";
 import { forEachAtOnce } from "../store/repository.ts";
-import { isStale } from "../store/repository-lock.ts";
+import { isStale } from "../store/lock-files.ts";
 import type { DamageLog } from "./check-damage.ts";
 import { problemOf } from "./check-damage.ts";
 

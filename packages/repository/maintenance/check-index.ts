@@ -36,6 +36,8 @@ export class CheckedIndex {
   readonly packs: PackFacts[] = [];
   readonly files: readonly string[];
   readonly superseded = new Set<string>();
+  /** Names of packs about which index files contradict each other. */
+  readonly contradicted = new Set<string>();
   #lastPack = -1;
 
   private constructor(files: readonly { name: string; sizeBytes: number }[]) {
@@ -119,6 +121,7 @@ export class CheckedIndex {
     if (blobs === 0)
       log?.add({ severity: "rubbish", kind: "index-empty", message: `the index ${name} lists no blobs`, file });
     for (const packName of contradicted) {
+      this.contradicted.add(packName);
       const message = `the index ${name} contradicts another one about the pack ${packName}`;
       log?.add({ severity: "error", kind: "index-contradiction", message, file });
     }

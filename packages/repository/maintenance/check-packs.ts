@@ -12,7 +12,11 @@ export async function checkPacks(
 ): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for await (const { name, sizeBytes } of repository.storage.list("pack")) sizes.set(name, sizeBytes);
-  for (const { pack, blobs } of checked.contents()) checkPack(pack, blobs, sizes.get(pack.name), log);
+  const odd = oddPacks(checked, sizes);
+  if (odd.size > 0)
+    for (const { pack, blobs } of checked.contents())
+      if (odd.has(pack)) checkPlaces(pack, blobs, sizes.get(pack.name), log);
+  for (const pack of checked.packs) addHints(pack, log);
   const indexed = new Set(checked.packs.map(({ name }) => name));
   for (const name of sizes.keys()) {
     if (indexed.has(name)) continue;
@@ -26,11 +30,23 @@ export async function checkPacks(
   return sizes;
 }
 
-function checkPack(pack: PackFacts, blobs: readonly PackBlob[], sizeBytes: number | undefined, log: DamageLog): void {
+/** Those whose blobs are to be looked at one by one: gone, of another size, or not listed one behind the other. */
+function oddPacks({ index, packs }: CheckedIndex, sizes: ReadonlyMap<string, number>): Set<PackFacts> {
+  const odd = new Set<PackFacts>();
+  const ends = new Float64Array(packs.length);
+  index.eachPlace((_entry, _newest, _type, pack, offset, lengthBytes) => {
+    if (ends[pack] !== offset) odd.add(packs[pack]!);
+    ends[pack]! += lengthBytes;
+  });
+  for (const pack of packs) if (sizes.get(pack.name) !== pack.blobBytes + pack.headerBytes) odd.add(pack);
+  return odd;
+}
+
+function checkPlaces(pack: PackFacts, blobs: readonly PackBlob[], sizeBytes: number | undefined, log: DamageLog): void {
   const { name } = pack;
   const file = { type: "pack", name } as const;
   if (sizeBytes === undefined) {
-    log.pack(name, "pack-missing", "it is missing", blobs.map(keyOf));
+    log.pack(name, "pack-missing", "it is missing", "all");
   } else if (pack.blobBytes + pack.headerBytes !== sizeBytes) {
     // Only what lies beyond the end is surely lost; reading the data tells the rest.
     const lost = blobs.filter(({ location }) => location.offset + location.lengthBytes > sizeBytes).map(keyOf);
@@ -50,6 +66,11 @@ function checkPack(pack: PackFacts, blobs: readonly PackBlob[], sizeBytes: numbe
       file,
     });
   }
+}
+
+function addHints(pack: PackFacts, log: DamageLog): void {
+  const { name } = pack;
+  const file = { type: "pack", name } as const;
   if (pack.indexFiles > 1) {
     log.add({
       severity: "hint",

@@ -33,6 +33,18 @@ export interface BlobName {
   readonly id: string;
 }
 
+/** What is hurt of the snapshots that belong together: those of a stack. */
+export interface HurtGroup {
+  readonly name: string;
+  /** The first of their ids, and how many there are. */
+  readonly snapshots: readonly string[];
+  readonly snapshotCount: number;
+  /** The first of the files and directories that are hurt, as paths in the snapshots, raw bytes; and how many. */
+  readonly paths: readonly Buffer[];
+  /** Exact up to 10,000, and as long as all damages together hurt fewer than 100,000. */
+  readonly pathCount: number;
+}
+
 export interface Finding {
   readonly severity: Severity;
   readonly kind: FindingKind;
@@ -42,12 +54,13 @@ export interface Finding {
   /** The first of the blobs that are lost, and how many there are. */
   readonly blobs?: readonly BlobName[];
   readonly blobCount?: number;
-  /** Ids of the snapshots that are hurt. */
+  /** As of `HurtGroup`, of all snapshots together. */
   readonly snapshots?: readonly string[];
-  /** The first of the files and directories that are hurt, as paths in the snapshots, raw bytes; and how many. */
+  readonly snapshotCount?: number;
   readonly paths?: readonly Buffer[];
-  /** Exact up to 10,000. */
   readonly pathCount?: number;
+  /** The same of each group that `groupOf` names. */
+  readonly groups?: readonly HurtGroup[];
 }
 
 export interface CheckReport {
@@ -60,10 +73,13 @@ export interface CheckReport {
   readonly packs: number;
   readonly packBytes: number;
   readonly blobs: number;
-  /** Blobs that are stored more than once, counting the further copies. */
+  /** Further copies of blobs that are stored more than once, and their sealed bytes. */
   readonly duplicateBlobs: number;
+  readonly duplicateBytes: number;
   readonly trees: number;
-  /** Blobs that no snapshot needs, and their sealed bytes; null when trees could not be read. */
+  /** Packs that hold both data and trees: old versions of restic made such. */
+  readonly mixedPacks: number;
+  /** Blobs that no snapshot needs, and their sealed bytes; null when trees could not be read, or not all were. */
   readonly unused: { readonly blobs: number; readonly sizeBytes: number } | null;
   /** Packs that were read whole, and their bytes. */
   readonly packsRead: number;
@@ -79,6 +95,7 @@ export type CheckEvent =
 
 /** How many blobs and paths a finding names. */
 export const namedAtMost = 20;
+export const snapshotsNamedAtMost = 1000;
 
 export function verdictOf(findings: readonly Finding[]): CheckReport["verdict"] {
   if (findings.some(({ severity }) => severity === "error")) return "damaged";

@@ -7,12 +7,14 @@ import { BlobMarks } from "./blob-marks.ts";
 import type { DamageLog } from "./check-damage.ts";
 import { blobKey, problemOf } from "./check-damage.ts";
 import type { CheckPool } from "./check-pool.ts";
+import type { SealedTree } from "./check-worker.ts";
 import type { TreeFacts } from "./tree-facts.ts";
 import { factsOfTree } from "./tree-facts.ts";
 
-const treesAtOnce = 8;
-/** How many trees are read between two looks at the signal and two reports. */
-const reportEvery = 64;
+/** So many batches of trees are under way at once; a batch has so many trees, and no more than some bytes. */
+const batchesAtOnce = 8;
+const treesInBatch = 16;
+const bytesInBatch = 1024 * 1024;
 
 export interface TreeWalk {
   readonly marks: BlobMarks;
@@ -37,16 +39,14 @@ export async function checkTrees(
   // The last is taken first: begin with the oldest snapshot, whose trees lie together.
   for (const { tree } of snapshots.toReversed()) walk.pending.push(tree);
   const run = async (): Promise<void> => {
-    for (let id = walk.pending.pop(); id !== undefined; id = walk.pending.pop()) {
-      await walk.visit(id);
-      if (walk.trees % reportEvery === 0) {
-        options.throwIfAborted();
-        options.progress(walk.trees);
-      }
+    while (walk.pending.length > 0) {
+      options.throwIfAborted();
+      await walk.visitSome();
+      options.progress(walk.trees);
     }
   };
   // Those that find nothing to do while others still read begin again.
-  while (walk.pending.length > 0) await Promise.all(Array.from({ length: treesAtOnce }, run));
+  while (walk.pending.length > 0) await Promise.all(Array.from({ length: batchesAtOnce }, run));
   options.progress(walk.trees);
   return walk;
 }
@@ -69,36 +69,60 @@ class TreeWalker implements TreeWalk {
     this.marks = new BlobMarks(index);
   }
 
-  async visit(id: string): Promise<void> {
-    const mark = this.marks.mark(Buffer.from(id, "hex"), "tree");
-    if (mark === "again") return;
-    if (mark === "unknown") {
-      this.isComplete = false;
-      return this.#log.missingBlob(blobKey("tree", id));
+  /** A batch of those that are pending. */
+  async visitSome(): Promise<void> {
+    const batch: (SealedTree & { readonly sealed: Buffer })[] = [];
+    let bytes = 0;
+    while (batch.length < treesInBatch && bytes < bytesInBatch) {
+      const id = this.pending.pop();
+      if (id === undefined) break;
+      if (!this.#isToBeRead(id)) continue;
+      this.trees++;
+      try {
+        const { sealed, plainLength } = await this.#reader.loadSealed(this.#index, "tree", id);
+        batch.push({ id, sealed, lengthBytes: sealed.length, plainLength });
+        bytes += sealed.length;
+      } catch (error) {
+        this.#notRead(id, error);
+      }
     }
-    if (this.#log.isLost(this.#index, "tree", id)) {
-      this.isComplete = false;
-      return;
+    if (batch.length === 0) return;
+    const joined = new Uint8Array(bytes);
+    let end = 0;
+    for (const { sealed } of batch) {
+      joined.set(sealed, end);
+      end += sealed.length;
     }
-    this.trees++;
-    const facts = await this.#read(id);
-    this.isComplete &&= facts?.isParsed ?? false;
-    if (facts) this.#visitNodes(id, facts);
+    const trees = batch.map(({ id, lengthBytes, plainLength }) => ({ id, lengthBytes, plainLength }));
+    const { facts } = await this.#pool.run<"trees">({ kind: "trees", trees, bytes: joined });
+    for (const [at, { id }] of batch.entries()) await this.#visitTree(id, facts[at] ?? null);
   }
 
-  /** In a worker thread; when the first copy is damaged, here, where all copies are tried. */
-  async #read(id: string): Promise<TreeFacts | null> {
+  #isToBeRead(id: string): boolean {
+    const mark = this.marks.mark(Buffer.from(id, "hex"), "tree");
+    if (mark === "again") return false;
+    if (mark === "new" && !this.#log.isLost(this.#index, "tree", id)) return true;
+    this.isComplete = false;
+    if (mark === "unknown") this.#log.missingBlob(blobKey("tree", id));
+    return false;
+  }
+
+  /** Without facts from a thread the first copy is damaged: then it is read here, where all copies are tried. */
+  async #visitTree(id: string, known: TreeFacts | null): Promise<void> {
     try {
-      const { sealed, plainLength } = await this.#reader.loadSealed(this.#index, "tree", id);
-      // A copy, because the bytes are a part of a larger window.
-      const { facts } = await this.#pool.run<"tree">({ kind: "tree", id, bytes: new Uint8Array(sealed), plainLength });
-      return facts ?? factsOfTree(await this.#reader.load(this.#index, "tree", id));
+      const facts = known ?? factsOfTree(await this.#reader.load(this.#index, "tree", id));
+      this.isComplete &&= facts.isParsed;
+      this.#visitNodes(id, facts);
     } catch (error) {
-      const problem = problemOf(error);
-      for (const { pack } of this.#index.locations(id, "tree"))
-        this.#log.pack(pack, "pack-damaged", problem, [blobKey("tree", id)]);
-      return null;
+      this.#notRead(id, error);
     }
+  }
+
+  #notRead(id: string, error: unknown): void {
+    this.isComplete = false;
+    const problem = problemOf(error);
+    for (const { pack } of this.#index.locations(id, "tree"))
+      this.#log.pack(pack, "pack-damaged", problem, [blobKey("tree", id)]);
   }
 
   #visitNodes(id: string, { content, subtrees, problems }: TreeFacts): void {
@@ -115,14 +139,21 @@ function* eachId(ids: Uint8Array<ArrayBuffer>): Generator<Buffer> {
   for (let at = 0; at < ids.length; at += idBytes) yield Buffer.from(ids.buffer, ids.byteOffset + at, idBytes);
 }
 
-/** Blobs that no tree that was walked needs, further copies not counted. */
+/** Packs that hold a blob that was met. */
+export function usedPacks(index: BlobIndex, marks: BlobMarks): Set<string> {
+  const numbers = new Set<number>();
+  index.eachPlace((_entry, newest, _type, pack) => void (marks.hasEntry(newest) && numbers.add(pack)));
+  return new Set([...numbers].map((number) => index.packs[number]!));
+}
+
+/** Blobs that no tree that was walked needs; of blobs with several copies all or none are counted. */
 export function countUnused(index: BlobIndex, marks: BlobMarks): { blobs: number; sizeBytes: number } {
   let blobs = 0;
   let sizeBytes = 0;
-  for (const { id, type, location } of index.blobs()) {
-    if (marks.has(id, type)) continue;
+  index.eachPlace((_entry, newest, _type, _pack, _offset, lengthBytes) => {
+    if (marks.hasEntry(newest)) return;
     blobs++;
-    sizeBytes += location.lengthBytes;
-  }
+    sizeBytes += lengthBytes;
+  });
   return { blobs, sizeBytes };
 }

@@ -19,16 +19,22 @@ export type CheckTask =
       readonly bytes: Uint8Array<ArrayBuffer>;
     }
   | {
-      readonly kind: "tree";
-      readonly id: string;
+      readonly kind: "trees";
+      readonly trees: readonly SealedTree[];
+      /** Of all trees, one behind the other. */
       readonly bytes: Uint8Array<ArrayBuffer>;
-      readonly plainLength: number;
     };
+
+export interface SealedTree {
+  readonly id: string;
+  readonly lengthBytes: number;
+  readonly plainLength: number;
+}
 
 /** One for each task, in their order. The problems of a pack come with its last piece. A tree whose sealed bytes are damaged has no facts. */
 export type CheckAnswer =
   | { readonly kind: "pack"; readonly problems: readonly PackProblem[] }
-  | { readonly kind: "tree"; readonly facts: TreeFacts | null };
+  | { readonly kind: "trees"; readonly facts: readonly (TreeFacts | null)[] };
 
 const port = parentPort!;
 const { encrypt, macK, macR } = workerData as MasterKey;
@@ -36,6 +42,30 @@ const key = { encrypt: Buffer.from(encrypt), macK: Buffer.from(macK), macR: Buff
 const sealer = new Sealer(key, Kernel.alone());
 const decompressor = new Decompressor();
 const verifier = new PackVerifier(sealer, decompressor);
+
+function readTrees(trees: readonly SealedTree[], bytes: Buffer): (TreeFacts | null)[] {
+  let end = 0;
+  const facts = trees.map(({ id, lengthBytes, plainLength }) => {
+    const start = end;
+    end += lengthBytes;
+    return readTree(bytes.subarray(start, end), plainLength, id);
+  });
+  return inOneMemory(facts);
+}
+
+/** All ids lie in one piece of memory: that is handed over in one go. */
+function inOneMemory(all: readonly (TreeFacts | null)[]): (TreeFacts | null)[] {
+  const total = all.reduce((sum, facts) => sum + (facts ? facts.content.length + facts.subtrees.length : 0), 0);
+  const memory = new ArrayBuffer(total);
+  let end = 0;
+  const moved = (ids: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> => {
+    const place = new Uint8Array(memory, end, ids.length);
+    place.set(ids);
+    end += ids.length;
+    return place;
+  };
+  return all.map((facts) => facts && { ...facts, content: moved(facts.content), subtrees: moved(facts.subtrees) });
+}
 
 function readTree(sealed: Buffer, plainLength: number, id: string): TreeFacts | null {
   try {
@@ -53,10 +83,11 @@ port.on("message", (task: CheckTask) => {
   const answer: CheckAnswer =
     task.kind === "pack"
       ? { kind: "pack", problems: verifier.verify(task.piece, bytes) }
-      : { kind: "tree", facts: readTree(bytes, task.plainLength, task.id) };
+      : { kind: "trees", facts: readTrees(task.trees, bytes) };
   // Given back at once: the collector does not know how much memory hangs on so small an object.
   task.bytes.buffer.transfer(0);
-  port.postMessage(answer);
+  const memory = answer.kind === "trees" ? answer.facts.find((facts) => facts !== null)?.content.buffer : undefined;
+  port.postMessage(answer, memory ? [memory] : []);
 });
 
 port.postMessage({ kind: "ready" });

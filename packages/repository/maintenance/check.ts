@@ -1,23 +1,29 @@
 // Checks a repository: its files, its index against its packs, all trees, and on request every byte.
 import { availableParallelism } from "node:os";
 import { HoldfastError } from "../errors.ts";
-import type { Repository } from "../store/repository.ts";
+import type { Repository, StoredSnapshot } from "../store/repository.ts";
 import { checkData } from "./check-data.ts";
-import type { Damage } from "./check-damage.ts";
-import { blobName, DamageLog } from "./check-damage.ts";
+import { DamageLog } from "./check-damage.ts";
 import { checkConfig, checkKeys, checkLocks, checkSnapshots } from "./check-files.ts";
-import type { Impact } from "./check-impact.ts";
-import { describeImpact, findImpact } from "./check-impact.ts";
+import { findingsOf } from "./check-findings.ts";
+import { findImpact } from "./check-impact.ts";
 import { CheckedIndex } from "./check-index.ts";
 import { checkPacks } from "./check-packs.ts";
 import { CheckPool } from "./check-pool.ts";
-import type { CheckEvent, CheckPhase, CheckReport, Finding } from "./check-report.ts";
-import { namedAtMost, verdictOf } from "./check-report.ts";
-import { checkTrees, countUnused } from "./check-trees.ts";
+import type { CheckEvent, CheckPhase, CheckReport } from "./check-report.ts";
+import { verdictOf } from "./check-report.ts";
+import { checkTrees, countUnused, usedPacks } from "./check-trees.ts";
+import type { PackSize } from "./pack-subset.ts";
 
 export interface CheckOptions {
-  /** Reads every pack whole; otherwise only trees are read. */
+  /** Reads packs whole; otherwise only trees are read. */
   readonly readData: boolean;
+  /** The names of those that are read, of all in the index; without it all are. */
+  readonly choosePacks?: ((packs: readonly PackSize[]) => ReadonlySet<string>) | undefined;
+  /** Only these snapshots are walked, and only packs that they need are read; without it all are. */
+  readonly includes?: ((snapshot: StoredSnapshot) => boolean) | undefined;
+  /** What is hurt is told for each group: the stacks of an application. Null: of no group. */
+  readonly groupOf?: ((snapshot: StoredSnapshot) => string | null) | undefined;
   readonly workers?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -32,6 +38,7 @@ export async function check(
   options: CheckOptions,
   listener: (event: CheckEvent) => void,
 ): Promise<CheckReport> {
+  const { includes, groupOf } = options;
   const throwIfAborted = (): void => {
     if (options.signal?.aborted)
       throw new HoldfastError("interrupted", "the check was interrupted", { cause: options.signal.reason });
@@ -46,31 +53,35 @@ export async function check(
   const keys = await checkKeys(repository, log);
   await checkLocks(repository, log);
   // Snapshots before the index: what a backup finishes meanwhile is then known to the index, not the other way round.
-  const snapshots = await checkSnapshots(repository, log);
+  const all = await checkSnapshots(repository, log);
+  const snapshots = includes ? all.filter(includes) : all;
   throwIfAborted();
   const checked = await CheckedIndex.read(repository, log, (done, total) => progress("index", done, total));
   throwIfAborted();
   progress("packs", 0, checked.packs.length);
   const sizes = await checkPacks(repository, checked, log);
-  const packBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  const indexedBytes = checked.packs.reduce((sum, { name }) => sum + (sizes.get(name) ?? 0), 0);
 
   const walk = await checkTrees(repository, checked.index, snapshots, log, {
     pool,
     progress: (done) => progress("trees", done, null),
     throwIfAborted,
   });
-  const read = options.readData
-    ? await checkData(repository, checked, sizes, log, {
-        pool,
-        progress: (bytes) => progress("data", bytes, indexedBytes),
-        throwIfAborted,
-      })
-    : { packs: 0, bytes: 0 };
+  const needed = includes && options.readData ? usedPacks(checked.index, walk.marks) : null;
+  const wanted = options.readData ? packsToRead(checked, sizes, needed, options.choosePacks) : [];
+  const chosen = new Set(wanted.map(({ name }) => name));
+  const wantedBytes = bytesOf(wanted);
+  const read = await checkData(repository, checked, sizes, log, {
+    pool,
+    isChosen: (name) => chosen.has(name),
+    progress: (bytes) => progress("data", bytes, wantedBytes),
+    throwIfAborted,
+  });
 
   progress("impact", 0, null);
-  const impacts = await findImpact(repository, checked.index, snapshots, log.lostBlobs(checked.index), throwIfAborted);
-  const findings = [...log.findings, ...log.damages.map((damage) => findingOf(damage, impacts.get(damage)))];
+  const { index } = checked;
+  const question = { index, snapshots, log, groupOf: groupOf ?? ((): null => null), throwIfAborted };
+  const impacts = await findImpact(repository, question);
+  const findings = [...log.findings, ...findingsOf(log.damages, impacts, checked)];
   for (const finding of findings) listener({ kind: "finding", finding });
   return {
     verdict: verdictOf(findings),
@@ -79,44 +90,33 @@ export async function check(
     indexFiles: checked.files.length,
     snapshots: snapshots.length,
     packs: sizes.size,
-    packBytes,
-    blobs: checked.index.size,
+    packBytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
+    blobs: index.size,
     duplicateBlobs: walk.marks.duplicates,
+    duplicateBytes: walk.marks.duplicateBytes,
+    mixedPacks: checked.packs.filter(({ hasData, hasTrees }) => hasData && hasTrees).length,
     trees: walk.trees,
-    unused: walk.isComplete ? countUnused(checked.index, walk.marks) : null,
+    unused: walk.isComplete && !includes ? countUnused(index, walk.marks) : null,
     packsRead: read.packs,
     bytesRead: read.bytes,
   };
 }
 
-const problemsNamed = 3;
-
-function findingOf(damage: Damage, impact: Impact | undefined): Finding {
-  const { kind, pack, problems, blobs } = damage;
-  const keys = [...blobs];
-  const named =
-    [...problems].slice(0, problemsNamed).join("; ") +
-    (problems.size > problemsNamed ? `; and ${problems.size - problemsNamed} more` : "");
-  return {
-    severity: "error",
-    kind,
-    message: messageOf(damage, named),
-    file: pack === null ? null : { type: "pack", name: pack },
-    blobs: keys.slice(0, namedAtMost).map(blobName),
-    blobCount: keys.length,
-    ...describeImpact(impact),
-  };
+/** Of the packs in the index that are there. */
+function packsToRead(
+  checked: CheckedIndex,
+  sizes: ReadonlyMap<string, number>,
+  needed: ReadonlySet<string> | null,
+  choosePacks: CheckOptions["choosePacks"],
+): PackSize[] {
+  const known = checked.packs.flatMap(({ name }) => {
+    const sizeBytes = sizes.get(name);
+    return sizeBytes === undefined || needed?.has(name) === false ? [] : [{ name, sizeBytes }];
+  });
+  const chosen = choosePacks?.(known);
+  return chosen ? known.filter(({ name }) => chosen.has(name)) : known;
 }
 
-function messageOf({ kind, pack, blobs }: Damage, problems: string): string {
-  switch (kind) {
-    case "pack-missing":
-      return `the pack ${pack} is missing, and with it ${blobs.size} blobs`;
-    case "pack-damaged":
-      return `the pack ${pack} is damaged: ${problems}`;
-    case "blobs-missing":
-      return `${blobs.size} blobs that snapshots need are in no index`;
-    case "tree-invalid":
-      return `the tree ${blobName([...blobs][0]!).id} is invalid: ${problems}`;
-  }
+function bytesOf(packs: readonly PackSize[]): number {
+  return packs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }

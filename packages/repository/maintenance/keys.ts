@@ -1,7 +1,7 @@
 // The keys of a repository: list, add, remove, change of password. All of them open the same master key.
-import { HoldfastError } from "../errors.ts";
+import { hasCode, HoldfastError } from "../errors.ts";
 import { idOf } from "../format/id.ts";
-import { createKeyFile, openKeyFile, parseKeyFile } from "../format/key-file.ts";
+import { createKeyFile, encodeMasterKey, openKeyFile, parseKeyFile } from "../format/key-file.ts";
 import type { Repository } from "../store/repository.ts";
 
 export interface RepositoryKey {
@@ -33,7 +33,10 @@ export async function listKeys(
   return { keys, damaged };
 }
 
-/** Adds a key with another password; returns its id once it was read back and opens the repository. */
+/**
+ * Adds a key with another password; returns its id once it was read back and opens the repository. One that does not
+ * is removed again (`damaged`).
+ */
 export async function addKey(
   repository: Repository,
   password: string,
@@ -42,25 +45,35 @@ export async function addKey(
   const created = BigInt(repository.now().getTime()) * 1_000_000n;
   const { name, bytes } = await createKeyFile(repository.masterKey, password, { created, ...owner }, repository.kernel);
   await repository.storage.put("key", name, [bytes]);
-  const opened = await openKeyFile(parseKeyFile(await readKey(repository, name)), password, repository.kernel);
-  if (!opened?.encrypt.equals(repository.masterKey.encrypt))
-    throw new HoldfastError("damaged", `the key ${name} was stored and does not open the repository`);
-  return name;
+  if (await opensAgain(repository, name, password)) return name;
+  try {
+    await repository.storage.remove("key", name);
+  } catch (error) {
+    if (!hasCode(error, "not-found") && !hasCode(error, "refused") && !hasCode(error, "permission")) throw error;
+  }
+  throw new HoldfastError("damaged", `the key ${name} was stored, and what came back does not open the repository`, {
+    hint: "check the disk or the server: what it was given is not what it stored; the old passwords still work",
+  });
 }
 
-/** Removes a key; the one in use stays (`usage`), so that at least one password is known to work. */
+/**
+ * Removes a key; the one in use stays (`usage`), and must be there and whole: so one password is known to work. The
+ * caller holds an exclusive lock, or two might remove each other's key.
+ */
 export async function removeKey(repository: Repository, id: string): Promise<void> {
   if (id === repository.keyId) {
     throw new HoldfastError("usage", `the key ${id} is in use and is not removed`, {
       hint: "open the repository with another key to remove this one",
     });
   }
+  await readKey(repository, repository.keyId);
   await repository.storage.remove("key", id);
 }
 
 /**
- * Gives the current user another password: adds a key, then removes the one in use. Returns the new id. Whoever has
- * the old password and a copy of the old key file can still open what this repository holds.
+ * Gives the current user another password: adds a key, then removes the one in use. Returns the new id. However it
+ * ends, the old password works, or the new one, or both. Whoever has the old password and a copy of the old key file can
+ * still open what this repository holds.
  */
 export async function changePassword(
   repository: Repository,
@@ -70,6 +83,16 @@ export async function changePassword(
   const id = await addKey(repository, password, owner);
   await repository.storage.remove("key", repository.keyId);
   return id;
+}
+
+async function opensAgain(repository: Repository, id: string, password: string): Promise<boolean> {
+  try {
+    const opened = await openKeyFile(parseKeyFile(await readKey(repository, id)), password, repository.kernel);
+    return opened !== null && encodeMasterKey(opened) === encodeMasterKey(repository.masterKey);
+  } catch (error) {
+    if (!hasCode(error, "damaged") && !hasCode(error, "unsupported") && !hasCode(error, "not-found")) throw error;
+    return false;
+  }
 }
 
 async function readKey(repository: Repository, id: string): Promise<Buffer> {

@@ -36,7 +36,8 @@ export async function* readPackBlobs(
   for (const group of groupsOf(sorted)) yield* readGroup(repository, pack, group);
 }
 
-function* groupsOf(sorted: readonly PackedBlob[]): Generator<PackedBlob[], void, undefined> {
+/** Blobs of one pack, sorted by their places, in groups that are best read at once. */
+export function* groupsOf(sorted: readonly PackedBlob[]): Generator<PackedBlob[], void, undefined> {
   let group: PackedBlob[] = [];
   let start = 0;
   let end = 0;

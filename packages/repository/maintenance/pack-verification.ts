@@ -3,7 +3,7 @@ import { createHash, hash } from "node:crypto";
 import type { Hash } from "node:crypto";
 import type { Sealer } from "../codec/seal.ts";
 import { nonceBytes } from "../codec/seal.ts";
-import type { Decompressor } from "../codec/zstd.ts";
+import { requireRoomFor, type Decompressor } from "../codec/zstd.ts";
 import { hasCode } from "../errors.ts";
 import type { PackedBlob } from "../format/pack.ts";
 import { packLengthFieldBytes, parsePackHeader, readPackHeaderLength } from "../format/pack.ts";
@@ -124,6 +124,7 @@ export class PackVerifier {
       const room = sealed.subarray(nonceBytes);
       let plain = room.subarray(0, this.#sealer.openInto(sealed, room));
       if (plainLength > 0) {
+        requireRoomFor(plain.length, plainLength);
         this.#inflated = roomFor(this.#inflated, plainLength);
         plain = this.#inflated.subarray(
           0,

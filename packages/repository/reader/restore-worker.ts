@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import { nonceBytes, Sealer } from "../codec/seal.ts";
-import { Decompressor } from "../codec/zstd.ts";
+import { Decompressor, requireRoomFor } from "../codec/zstd.ts";
 import { HoldfastError } from "../errors.ts";
 import { openLibc } from "../filesystem/libc.ts";
 import { bytesOf } from "../filesystem/path.ts";
@@ -85,6 +85,7 @@ class RestoreThread {
       const packed = Buffer.from(area.buffer, area.byteOffset, openedBytes);
       let content = packed;
       if (plainLength > 0) {
+        requireRoomFor(openedBytes, plainLength);
         this.#inflated = grown(this.#inflated, plainLength);
         const target = this.#inflated.subarray(0, plainLength);
         content = target.subarray(0, this.#decompressor.decompressInto(packed, target));

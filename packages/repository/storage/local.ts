@@ -1,8 +1,11 @@
 // Storage in a local directory, in restic's layout, durable and readable by its owner only.
 import { randomBytes } from "node:crypto";
+import { statSync } from "node:fs";
 import { link, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import type { Stats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { HoldfastError } from "../errors.ts";
 import { assertRange, directories, isFileName, rangePastEnd, relativePath, totalLength } from "./file-layout.ts";
 import type { ByteRange, FileType, Storage, StoredFile } from "./storage.ts";
@@ -10,7 +13,7 @@ import { fromSystemError, systemErrorCode } from "./system-error.ts";
 
 const directoryMode = 0o700;
 const fileMode = 0o600;
-/** How many sizes are asked for at once while listing; libuv has four threads by default. */
+/** How many sizes are asked for while listing before anything else has its turn. */
 const listingBatchSize = 64;
 /** A writing process touches its file all the time, so one this old has lost its process. */
 const staleAfterMs = 6 * 60 * 60 * 1000;
@@ -215,14 +218,21 @@ async function readFully(file: FileHandle, target: Buffer, range: ByteRange, pat
 
 async function* listDirectory(directory: string, belongs: (name: string) => boolean): AsyncGenerator<StoredFile> {
   const names = (await namesIn(directory)).filter(belongs);
-  for (let start = 0; start < names.length; start += listingBatchSize) {
-    const batch = names.slice(start, start + listingBatchSize);
-    const sizes = await Promise.all(batch.map((name) => statOrNothing(join(directory, name))));
-    for (const [position, name] of batch.entries()) {
-      const found = sizes[position];
-      // A file may vanish between the two looks: then it is not there.
-      if (found?.isFile()) yield { name, sizeBytes: found.size };
-    }
+  for (const [position, name] of names.entries()) {
+    if (position % listingBatchSize === 0) await setImmediate();
+    const path = join(directory, name);
+    const found = statNow(path);
+    // A file may vanish between the two looks: then it is not there.
+    if (found?.isFile()) yield { name, sizeBytes: found.size };
+  }
+}
+
+/** Waits for the system: through promises 100,000 sizes take four times the processor time. */
+function statNow(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw fromSystemError(error, "look at", path);
   }
 }
 

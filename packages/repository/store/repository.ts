@@ -10,14 +10,16 @@ import { decodeConfig, encodeConfig } from "../format/config.ts";
 import { idOf } from "../format/id.ts";
 import { createKeyFile, createMasterKey, openKeyFile, parseKeyFile } from "../format/key-file.ts";
 import type { Snapshot } from "../format/snapshot.ts";
-import { decodeSnapshot } from "../format/snapshot.ts";
+import { decodeSnapshot, SharedTexts } from "../format/snapshot.ts";
 import type { TreeNode } from "../format/node.ts";
 import { parseTree } from "../format/tree.ts";
-import { decodeUnpacked, encodeUnpacked } from "../format/unpacked.ts";
+import { decodeUnpacked, decodeUnpackedAside, encodeUnpacked } from "../format/unpacked.ts";
 import type { BlobIndex, BlobType } from "../index/blob-index.ts";
 import { loadIndex } from "../index/load-index.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { CacheStorage } from "../storage/cache.ts";
+import type { WriteGuard } from "../storage/guarded.ts";
+import { GuardedStorage } from "../storage/guarded.ts";
 import type { FileType, Storage } from "../storage/storage.ts";
 import { BlobReader } from "./blob-reader.ts";
 
@@ -61,7 +63,9 @@ interface Opened {
 }
 
 export class Repository implements AsyncDisposable {
+  /** What changes it needs the leave of all guards. */
   readonly storage: Storage;
+  readonly #guarded: GuardedStorage;
   /** Packs known to hold trees: the cache keeps them whole. */
   readonly treePacks: Set<string>;
   readonly config: RepositoryConfig;
@@ -79,7 +83,8 @@ export class Repository implements AsyncDisposable {
   #isClaiming = false;
 
   private constructor(opened: Opened) {
-    this.storage = opened.storage;
+    this.#guarded = new GuardedStorage(opened.storage);
+    this.storage = this.#guarded;
     this.treePacks = opened.treePacks;
     this.config = opened.config;
     this.keyId = opened.keyId;
@@ -119,7 +124,7 @@ export class Repository implements AsyncDisposable {
   static async open(options: OpenOptions): Promise<Repository> {
     const kernel = Kernel.alone();
     const configBytes = await readConfig(options.storage);
-    const { masterKey, keyId } = await findKey(options, kernel);
+    const { masterKey, keyId } = await findKey(options, kernel, (key) => opens(key, configBytes, kernel));
     const config = openConfig(configBytes, new Sealer(masterKey, kernel), options.storage.location);
     if (!isChunkerPolynomial(config.chunkerPolynomial)) {
       throw new HoldfastError(
@@ -156,6 +161,11 @@ export class Repository implements AsyncDisposable {
     return this.config.version;
   }
 
+  /** Has `guard` asked before every change, until the answer is disposed of: a lock does so. */
+  guardChanges(guard: WriteGuard): Disposable {
+    return this.#guarded.guard(guard);
+  }
+
   /** The table of all blobs; read once. Take the list of snapshots before it, never after. */
   loadIndex(): Promise<BlobIndex> {
     this.#index ??= this.#readIndex();
@@ -190,7 +200,9 @@ export class Repository implements AsyncDisposable {
   async loadUnpacked(type: Exclude<FileType, "pack" | "key" | "config">, name: string): Promise<Buffer> {
     const bytes = await this.storage.read(type, name);
     try {
-      return decodeUnpacked(bytes, name, this.sealer, this.decompressor);
+      return type === "index"
+        ? await decodeUnpackedAside(bytes, name, this.sealer)
+        : decodeUnpacked(bytes, name, this.sealer, this.decompressor);
     } catch (error) {
       if (!hasCode(error, "damaged")) throw error;
       throw new HoldfastError("damaged", `the ${type} file ${name} is damaged: ${error.message}`, {
@@ -211,11 +223,13 @@ export class Repository implements AsyncDisposable {
   async loadSnapshots(): Promise<{ snapshots: StoredSnapshot[]; damaged: { id: string; error: HoldfastError }[] }> {
     const names: string[] = [];
     for await (const file of this.storage.list("snapshot")) names.push(file.name);
-    const snapshots: StoredSnapshot[] = [];
+    const found: { snapshot: StoredSnapshot; timeMs: number }[] = [];
     const damaged: { id: string; error: HoldfastError }[] = [];
+    const shared = new SharedTexts();
     await forEachAtOnce(names, readsAtOnce, async (id) => {
       try {
-        snapshots.push({ ...decodeSnapshot(await this.loadUnpacked("snapshot", id)), id });
+        const snapshot = { ...decodeSnapshot(await this.loadUnpacked("snapshot", id), shared), id };
+        found.push({ snapshot, timeMs: Date.parse(snapshot.time) });
       } catch (error) {
         // One that was removed since the list was taken is no damage.
         if (hasCode(error, "not-found")) return;
@@ -223,8 +237,8 @@ export class Repository implements AsyncDisposable {
         damaged.push({ id, error });
       }
     });
-    snapshots.sort((a, b) => Date.parse(a.time) - Date.parse(b.time) || (a.id < b.id ? -1 : 1));
-    return { snapshots, damaged };
+    found.sort((a, b) => a.timeMs - b.timeMs || (a.snapshot.id < b.snapshot.id ? -1 : 1));
+    return { snapshots: found.map(({ snapshot }) => snapshot), damaged };
   }
 
   /** The content of a blob, checked against its id. Throws `damaged` when no copy of it can be read. */
@@ -260,10 +274,28 @@ async function requireAbsent(storage: Storage): Promise<void> {
   try {
     await storage.stat("config", "config");
   } catch (error) {
-    if (hasCode(error, "not-found")) return;
-    throw error;
+    if (!hasCode(error, "not-found")) throw error;
+    if (!(await holdsData(storage))) return;
+    const { message, hint } = await missingRepository(storage, error);
+    throw new HoldfastError("repository-exists", message, { hint });
   }
   throw new HoldfastError("repository-exists", `there is a repository at ${storage.location} already`);
+}
+
+/** The error for a storage without a config: no repository, or one that has lost it. */
+export async function missingRepository(storage: Storage, cause: unknown): Promise<HoldfastError> {
+  if (!(await holdsData(storage))) {
+    return new HoldfastError("repository-missing", `there is no repository at ${storage.location}`, { cause });
+  }
+  return new HoldfastError("repository-missing", `the repository at ${storage.location} has lost its file \`config\``, {
+    hint: "bring `config` back from a copy of the repository; if there is none, `holdfast repo repair config` makes a new one",
+    cause,
+  });
+}
+
+async function holdsData(storage: Storage): Promise<boolean> {
+  for (const type of ["snapshot", "index", "pack"] as const) for await (const _ of storage.list(type)) return true;
+  return false;
 }
 
 async function readConfig(storage: Storage): Promise<Buffer> {
@@ -271,7 +303,7 @@ async function readConfig(storage: Storage): Promise<Buffer> {
     return await storage.read("config", "config");
   } catch (error) {
     if (!hasCode(error, "not-found")) throw error;
-    throw new HoldfastError("repository-missing", `there is no repository at ${storage.location}`, { cause: error });
+    throw await missingRepository(storage, error);
   }
 }
 
@@ -281,15 +313,33 @@ function openConfig(bytes: Buffer, sealer: Sealer, location: string): Repository
   } catch (error) {
     if (!hasCode(error, "damaged")) throw error;
     throw new HoldfastError("damaged", `the config of ${location} is damaged: ${error.message}`, {
-      hint: "bring the file `config` back from a copy of the repository",
+      hint: "bring the file `config` back from a copy of the repository; if there is none, `holdfast repo repair config` makes a new one",
       context: { type: "config" },
       cause: error,
     });
   }
 }
 
-/** Tries the password on the keys, the hinted one first. */
-async function findKey(options: OpenOptions, kernel: Kernel): Promise<{ masterKey: MasterKey; keyId: string }> {
+function opens(masterKey: MasterKey, sealed: Buffer, kernel: Kernel): boolean {
+  try {
+    new Sealer(masterKey, kernel).open(sealed);
+    return true;
+  } catch (error) {
+    if (!hasCode(error, "damaged")) throw error;
+    return false;
+  }
+}
+
+/**
+ * Tries the password on the keys, the hinted one first. Throws `wrong-password`; `damaged` when there are no keys, or
+ * when those that can be read do not open and there are others. A key that opens is passed over while it does not fit:
+ * an `init` that died before it wrote the config left it behind.
+ */
+export async function findKey(
+  options: Pick<OpenOptions, "storage" | "password" | "keyHint">,
+  kernel: Kernel,
+  fits: (masterKey: MasterKey) => boolean = () => true,
+): Promise<{ masterKey: MasterKey; keyId: string }> {
   const names: string[] = [];
   for await (const file of options.storage.list("key")) names.push(file.name);
   if (names.length === 0) {
@@ -300,17 +350,20 @@ async function findKey(options: OpenOptions, kernel: Kernel): Promise<{ masterKe
   const { keyHint } = options;
   if (keyHint) names.sort((a, b) => Number(b.startsWith(keyHint)) - Number(a.startsWith(keyHint)));
   let damage: unknown = null;
+  let misfit: { masterKey: MasterKey; keyId: string } | null = null;
   for (const name of names.slice(0, maximumKeysTried)) {
     try {
       const bytes = await options.storage.read("key", name);
       if (idOf(bytes) !== name)
         throw new HoldfastError("damaged", `the key file ${name} is damaged`, { context: { name } });
       const masterKey = await openKeyFile(parseKeyFile(bytes), options.password, kernel);
-      if (masterKey) return { masterKey, keyId: name };
+      if (masterKey && fits(masterKey)) return { masterKey, keyId: name };
+      if (masterKey) misfit ??= { masterKey, keyId: name };
     } catch (error) {
       damage ??= error;
     }
   }
+  if (misfit) return misfit;
   if (damage) throw damage;
   throw new HoldfastError("wrong-password", `wrong password: it opens no key of ${options.storage.location}`);
 }

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
 import type { RequestListener } from "node:http";
 import { createServer as createTcpServer } from "node:net";
 import type { AddressInfo, Server } from "node:net";
@@ -58,6 +58,28 @@ describe("REST storage", () => {
     await storage.put("pack", nameOf(content), [content]);
     return nameOf(content);
   };
+
+  it("lists many files with one request", async () => {
+    const server = new URL(await serve(["--no-auth"]));
+    const requests: string[] = [];
+    const counting = await misbehave((message, answer) => {
+      requests.push(`${message.method} ${message.url}`);
+      const { method, url: path, headers } = message;
+      const onward = request({ host: server.hostname, port: server.port, method, path, headers }, (reply) => {
+        answer.writeHead(reply.statusCode ?? 502, reply.headers);
+        reply.pipe(answer);
+      });
+      message.pipe(onward);
+    });
+    const storage = connect(counting);
+    await storage.createLayout();
+    const names = await Promise.all(Array.from({ length: 60 }, () => put(storage, randomBytes(20))));
+    requests.length = 0;
+    const listed: string[] = [];
+    for await (const { name, sizeBytes } of storage.list("pack")) if (sizeBytes === 20) listed.push(name);
+    assert.deepEqual(listed.sort(), names.sort());
+    assert.deepEqual(requests, ["GET /repository/data/"]);
+  });
 
   describe("rest-server --append-only", () => {
     it("stores new files, refuses to remove any but locks, and to replace", async () => {

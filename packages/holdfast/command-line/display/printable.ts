@@ -6,6 +6,7 @@
  * `\u202e`. A name that is changed so stands in double quotes, as in restic.
  */
 export function printableName(name: Buffer | string): string {
+  if (typeof name === "string" && plain.test(name)) return name;
   const bytes = typeof name === "string" ? Buffer.from(name, "utf8") : name;
   const text = bytes.toString("utf8");
   if (!text.includes("\ufffd") && !unsafe.test(text)) return text;
@@ -20,6 +21,7 @@ export function printableText(text: string): string {
     .join("\n");
 }
 
+const plain = /^[\x20-\x7e]*$/;
 const unsafe = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
 const unsafeEach = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 

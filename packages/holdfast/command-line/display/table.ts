@@ -14,10 +14,16 @@ export function renderTable<Row>(
   rows: readonly Row[],
   footer: readonly string[],
 ): string[] {
-  const cells = rows.map((row) => columns.map((column) => column.cell(row).split("\n")));
-  const widths = columns.map((column, index) =>
-    Math.max(displayWidth(column.title), ...cells.map((row) => Math.max(...(row[index] ?? [""]).map(displayWidth)))),
-  );
+  const cellsOf = (row: Row): string[][] => columns.map((column) => column.cell(row).split("\n"));
+  const widths = columns.map((column) => displayWidth(column.title));
+  let severalLines = false;
+  // Every cell is made twice: a table may have 100,000 rows, and their cells would take more memory than the rows.
+  for (const row of rows) {
+    for (const [index, cell] of cellsOf(row).entries()) {
+      if (cell.length > 1) severalLines = true;
+      for (const text of cell) widths[index] = Math.max(widths[index] ?? 0, displayWidth(text));
+    }
+  }
   const line = (texts: readonly string[]): string =>
     texts
       .map((text, index) => {
@@ -27,12 +33,12 @@ export function renderTable<Row>(
       .join("  ")
       .trimEnd();
   const rule = "-".repeat(widths.reduce((sum, width) => sum + width + 2, -2));
-  const severalLines = cells.some((row) => row.some((cell) => cell.length > 1));
   const lines = [line(columns.map((column) => column.title)), rule];
-  cells.forEach((row, number) => {
+  for (const [number, row] of rows.entries()) {
     if (severalLines && number > 0) lines.push("");
-    const height = Math.max(...row.map((cell) => cell.length));
-    for (let index = 0; index < height; index++) lines.push(line(row.map((cell) => cell[index] ?? "")));
-  });
+    const cells = cellsOf(row);
+    const height = Math.max(...cells.map((cell) => cell.length));
+    for (let index = 0; index < height; index++) lines.push(line(cells.map((cell) => cell[index] ?? "")));
+  }
   return [...lines, rule, ...footer];
 }

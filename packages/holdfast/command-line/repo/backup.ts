@@ -50,7 +50,7 @@ export const backupVerb: Verb<BackupOptions> = {
   async run(context: Context, words: readonly string[], options: BackupOptions): Promise<ExitCode> {
     refuseCombinations(context, words, options);
     const plan = makePlan(context, words, options);
-    await using session = await openSession(context, "shared", options.dryRun !== true);
+    await using session = await openSession(context, options.dryRun === true ? "none" : "shared", true);
     const parent = await findParent(context, session.repository, plan, options);
     const { output } = context;
     output.note(

@@ -1,56 +1,62 @@
-// `holdfast repo key`: lists, adds, removes and changes the passwords of a repository.
+// `holdfast repo key`: lists, checks, adds, removes and changes the passwords of a repository, and its master key.
 
-import { hostname } from "node:os";
-import { addKey, changePassword, findByPrefix, HoldfastError, listKeys, removeKey } from "@holdfast/repository";
+import { HoldfastError } from "@holdfast/repository";
 import type { Command } from "commander";
-import type { Context, Verb } from "../context.ts";
-import { printableName } from "../display/printable.ts";
-import { renderTable } from "../display/table.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
-import { identityOfProcess } from "../../access/identity.ts";
-import { passwordText } from "../../access/password-bytes.ts";
-import { askNewPassword, passwordFromFile, weaknessWarning } from "../password.ts";
-import { openSession, promptOf } from "../session.ts";
-import { formatTime } from "../values/times.ts";
+import type { Context, Verb } from "../context.ts";
+import type { KeyOptions, KeyPlace } from "../key-actions.ts";
+import { addKeyOptions, addOne, changeCurrent, checkAll, newPassword, removeOne, showKeys } from "../key-actions.ts";
+import { askPassword, givenPassword } from "../password.ts";
+import { rotateAndTell } from "../rotate-key-report.ts";
+import { openOptions, openSession, promptOf, storageOf } from "../session.ts";
 import { requireWords } from "../words.ts";
 
-interface KeyOptions {
-  newPasswordFile?: string;
-  newInsecureNoPassword?: boolean;
-  user?: string;
-  host?: string;
+interface RepoKeyOptions extends KeyOptions {
+  to?: string;
 }
 
-type Action = (context: Context, words: readonly string[], options: KeyOptions) => Promise<void>;
+type Action = (place: KeyPlace, words: readonly string[], options: RepoKeyOptions) => Promise<void>;
 
-const actions: Readonly<Record<string, Action>> = { list: listAll, add, remove, passwd };
+const actions: Readonly<Record<string, Action>> = {
+  list: (place, words) => withoutWords(words, () => showKeys(place)),
+  check: (place, words) => withoutWords(words, () => checkAll(place)),
+  add: (place, words, options) => withoutWords(words, () => addOne(place, options)),
+  remove: async (place, words) => {
+    requireWords(words, 1, 1, "the id of the key");
+    await removeOne(place, words[0] as string);
+  },
+  passwd: (place, words, options) => withoutWords(words, () => changeCurrent(place, options)),
+  rotate: (place, words, options) => withoutWords(words, () => rotate(place, options)),
+};
 
-export const key: Verb<KeyOptions> = {
+export const key: Verb<RepoKeyOptions> = {
   describe(command: Command): void {
-    command
-      .description("Manage the passwords: each key of the repository opens with one password.")
-      .option("--new-password-file <file>", "a file with the new password, for add and passwd")
-      .option("--new-insecure-no-password", "make the new password empty (insecure)")
-      .option("--user <name>", "the user named in the new key")
-      .option("--host <name>", "the host named in the new key")
-      .addHelpText(
-        "after",
-        `
+    command.description("Manage the passwords: each key of the repository opens with one password.");
+    addKeyOptions(command);
+    command.option("--to <repository>", "for rotate: where the new repository is made").addHelpText(
+      "after",
+      `
   key list         show the keys; * marks the one in use
+  key check        look at each key file: is it whole, does the password open it
   key add          add a password
   key remove ID    remove a password, not the one in use
   key passwd       change the password in use
+  key rotate       copy everything into a new repository with a new master key (--to)
 
 Whoever has had a password and a copy of the repository can keep its contents: a new password locks
-out those who come later, not those who were in.
+out those who come later, not those who were in. docs/guide/keys.md tells what helps against what.
+
+Examples:
+  $ holdfast repo key add -r /srv/backups --new-password-file /root/second
+  $ holdfast repo key rotate -r /srv/backups --to /srv/backups-new --new-password-file /root/new
 `,
-      );
+    );
   },
 
-  async run(context: Context, words: readonly string[], options: KeyOptions): Promise<ExitCode> {
+  async run(context: Context, words: readonly string[], options: RepoKeyOptions): Promise<ExitCode> {
     const names = Object.keys(actions).join(", ");
     const [name = "", ...rest] = words;
-    const action = actions[name];
+    const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
     if (action === undefined) {
       throw new HoldfastError(
         "usage",
@@ -58,93 +64,42 @@ out those who come later, not those who were in.
         { hint: `give one of ${names}` },
       );
     }
-    await action(context, rest, options);
+    if (options.to !== undefined && name !== "rotate") throw new HoldfastError("usage", "--to is for key rotate");
+    await action(placeOf(context), rest, options);
     return exitCodes.done;
   },
 };
 
-async function listAll(context: Context, words: readonly string[]): Promise<void> {
-  requireWords(words, 0, 0, "");
-  await using session = await openSession(context, "shared");
-  const { output } = context;
-  const { keys, damaged } = await listKeys(session.repository);
-  for (const { id, error } of damaged) output.itemError(`key ${id}`, "load", error);
-  const rows = keys.map(({ id, isCurrent, username, hostname: host, createdNs }) => ({
-    current: isCurrent,
-    id,
-    userName: username,
-    hostName: host,
-    created: formatTime(new Date(Number(createdNs / 1_000_000n))),
-  }));
-  if (output.json) return output.jsonLine(rows);
-  const lines = renderTable(
-    [
-      { title: " ID", cell: (row) => (row.current ? "*" : " ") + row.id.slice(0, 8) },
-      { title: "User", cell: (row) => printableName(row.userName) },
-      { title: "Host", cell: (row) => printableName(row.hostName) },
-      { title: "Created", cell: (row) => row.created },
-    ],
-    rows,
-    [],
-  );
-  for (const line of lines) output.line(line);
+function placeOf(context: Context): KeyPlace {
+  return {
+    context,
+    open: (lock, writes) => openSession(context, lock, writes),
+    options: async () => {
+      const { globals, environment } = context;
+      const storage = storageOf(context);
+      const password = givenPassword(globals, environment) ?? (await askPassword(promptOf(context), globals));
+      return openOptions(context, storage, password);
+    },
+  };
 }
 
-async function add(context: Context, words: readonly string[], options: KeyOptions): Promise<void> {
-  requireWords(words, 0, 0, "");
-  await using session = await openSession(context, "shared", true);
+async function rotate({ context, open }: KeyPlace, options: RepoKeyOptions): Promise<void> {
+  const { to } = options;
+  if (to === undefined)
+    throw new HoldfastError("usage", "the place of the new repository is missing", { hint: "name it with --to" });
+  await using from = await open("shared", true);
   const password = await newPassword(context, options);
-  await session.mayWrite;
-  report(context, "added", await addKey(session.repository, password, ownerOf(options)));
+  const target = { ...context, globals: { ...context.globals, repository: to, repositoryFile: undefined } };
+  await rotateAndTell(context, from, openOptions(target, storageOf(target), Buffer.from(password)), [
+    `use ${to} from now on, with the new password, in everything that makes backups or copies`,
+    "run this command once more after the last backup into the old repository: it copies what came since",
+    "restore something from the new one",
+    "remove the old repository and every copy of it: whoever has its key can read what is left of it",
+    "change the passwords and keys that are inside the backups: what was read already cannot be taken back",
+  ]);
 }
 
-async function remove(context: Context, words: readonly string[]): Promise<void> {
-  requireWords(words, 1, 1, "the id of the key");
-  await using session = await openSession(context, "exclusive", true);
-  const { keys, damaged } = await listKeys(session.repository);
-  const id = findByPrefix(
-    [...keys, ...damaged].map((each) => each.id),
-    words[0] as string,
-    "key",
-  );
-  await removeKey(session.repository, id);
-  report(context, "removed", id);
-}
-
-async function passwd(context: Context, words: readonly string[], options: KeyOptions): Promise<void> {
+async function withoutWords(words: readonly string[], act: () => Promise<void>): Promise<void> {
   requireWords(words, 0, 0, "");
-  await using session = await openSession(context, "exclusive", true);
-  const password = await newPassword(context, options);
-  report(context, "changed", await changePassword(session.repository, password, ownerOf(options)));
-}
-
-function ownerOf(options: KeyOptions): { username: string; hostname: string } {
-  return { username: options.user ?? identityOfProcess().username, hostname: options.host ?? hostname() };
-}
-
-async function newPassword(context: Context, options: KeyOptions): Promise<string> {
-  const password = passwordText(await newPasswordBytes(context, options));
-  const warning = weaknessWarning(password);
-  if (warning !== null) context.output.warn(warning);
-  return password;
-}
-
-async function newPasswordBytes(context: Context, options: KeyOptions): Promise<Buffer> {
-  if (options.newInsecureNoPassword === true) {
-    if (options.newPasswordFile === undefined) return Buffer.alloc(0);
-    throw new HoldfastError("usage", "a new password and none were asked for together", {
-      hint: "give one of the two options",
-    });
-  }
-  if (options.newPasswordFile === undefined) return askNewPassword(promptOf(context));
-  const password = passwordFromFile(options.newPasswordFile, "--new-password-file");
-  if (password.length > 0) return password;
-  throw new HoldfastError("usage", "the new password is empty", {
-    hint: "pass --new-insecure-no-password if that is really meant",
-  });
-}
-
-function report(context: Context, action: string, id: string): void {
-  if (context.output.json) context.output.jsonLine({ message_type: "summary", action, id });
-  else context.output.note(`key ${id.slice(0, 8)} ${action}`);
+  await act();
 }

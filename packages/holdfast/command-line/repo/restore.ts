@@ -6,23 +6,14 @@ import type { Context, Verb } from "../context.ts";
 import { printableName } from "../display/printable.ts";
 import { ProgressMonitor } from "../display/progress-monitor.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
-import { collect } from "../global-options.ts";
-import { readPatternFiles } from "../pattern-files.ts";
+import { addPathRuleOptions, hasNoRules, pathRulesOf, type PathRuleOptions } from "../path-rule-options.ts";
 import { reportRestoreEvent, restoreStatusJson, restoreSummaryJson, restoreSummaryLines } from "../restore-report.ts";
 import { openSession } from "../session.ts";
 import { addSnapshotOptions, oneSnapshot, type SnapshotOptions } from "../snapshot-options.ts";
 import { requireWords } from "../words.ts";
 
-interface RestoreOptions extends SnapshotOptions {
+interface RestoreOptions extends SnapshotOptions, PathRuleOptions {
   target?: string;
-  include?: string[];
-  iinclude?: string[];
-  includeFile?: string[];
-  iincludeFile?: string[];
-  exclude?: string[];
-  iexclude?: string[];
-  excludeFile?: string[];
-  iexcludeFile?: string[];
   overwrite: string;
   delete?: boolean;
   sparse?: boolean;
@@ -38,15 +29,8 @@ export const restoreVerb: Verb<RestoreOptions> = {
       .description("Bring the files of a snapshot, or of a folder in it, back into a folder.")
       .requiredOption("-t, --target <folder>", "where to restore to; made when missing");
     addSnapshotOptions(command, "of `latest`");
+    addPathRuleOptions(command, "leave out what matches", "restore only what matches");
     command
-      .option("-i, --include <pattern>", "restore only what matches; repeat for more", collect)
-      .option("--iinclude <pattern>", "the same, upper and lower case taken as equal", collect)
-      .option("--include-file <file>", "read such patterns from a file", collect)
-      .option("--iinclude-file <file>", "the same, upper and lower case taken as equal", collect)
-      .option("-e, --exclude <pattern>", "leave out what matches; repeat for more", collect)
-      .option("--iexclude <pattern>", "the same, upper and lower case taken as equal", collect)
-      .option("--exclude-file <file>", "read such patterns from a file", collect)
-      .option("--iexclude-file <file>", "the same, upper and lower case taken as equal", collect)
       .option("--overwrite <when>", `what to do with files that are there: ${overwriteModes.join(", ")}`, "always")
       .option("--delete", "remove what is in the target but not in the snapshot")
       .option("--sparse", "write long runs of zeros as holes")
@@ -61,7 +45,7 @@ export const restoreVerb: Verb<RestoreOptions> = {
 
   async run(context: Context, words: readonly string[], options: RestoreOptions): Promise<ExitCode> {
     requireWords(words, 1, 1, "the snapshot");
-    const rules = pathRules(options, context.environment);
+    const rules = pathRulesOf(options, context.environment);
     const choices = restoreChoices(options, rules);
     const { output } = context;
     // They load while the key is derived.
@@ -99,19 +83,6 @@ export const restoreVerb: Verb<RestoreOptions> = {
   },
 };
 
-function pathRules(options: RestoreOptions, environment: NodeJS.ProcessEnv): PathRules {
-  const all = (patterns: readonly string[] = [], files: readonly string[] = [], option: string): string[] => [
-    ...patterns,
-    ...readPatternFiles(files, option, environment),
-  ];
-  return {
-    include: all(options.include, options.includeFile, "--include-file"),
-    iinclude: all(options.iinclude, options.iincludeFile, "--iinclude-file"),
-    exclude: all(options.exclude, options.excludeFile, "--exclude-file"),
-    iexclude: all(options.iexclude, options.iexcludeFile, "--iexclude-file"),
-  };
-}
-
 function restoreChoices(
   options: RestoreOptions,
   rules: PathRules,
@@ -121,7 +92,7 @@ function restoreChoices(
   };
   const overwrite = overwriteModes.find((mode) => mode === options.overwrite);
   const target = options.target ?? "";
-  const hasRules = Object.values(rules).some((patterns: readonly string[]) => patterns.length > 0);
+  const hasRules = !hasNoRules(rules);
   if (target === "") refuse("the target is missing", "give a folder with --target");
   if (options.dryRun === true && options.verify === true)
     refuse("--dry-run and --verify were given together", "give one of them");

@@ -1,24 +1,16 @@
 // `holdfast repo snapshots`: lists the snapshots.
 
-import { parseTime, type StoredSnapshot } from "@holdfast/repository";
+import { groupSnapshots, type GroupKey, type StoredSnapshot } from "@holdfast/repository";
 import type { Command } from "commander";
 import type { Context, Verb } from "../context.ts";
-import { formatBytes, formatCount } from "../../display/amounts.ts";
-import { printableName } from "../display/printable.ts";
-import { renderTable, type Column } from "../display/table.ts";
+import { formatCount } from "../../display/amounts.ts";
+import { renderTable } from "../display/table.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
-import {
-  groupSnapshots,
-  lastOfEach,
-  newestFirst,
-  oldestFirst,
-  parseGrouping,
-  type GroupKey,
-} from "../snapshot-filter.ts";
+import { lastOfEach, newestFirst, oldestFirst, parseGrouping } from "../snapshot-filter.ts";
 import { snapshotToJson } from "../snapshot-json.ts";
+import { groupTitle, snapshotColumns } from "../snapshot-table.ts";
 import { addSnapshotOptions, severalSnapshots, type SnapshotOptions } from "../snapshot-options.ts";
 import { openSession } from "../session.ts";
-import { formatTime } from "../values/times.ts";
 import { parseCount } from "../values/sizes.ts";
 
 interface ListOptions extends SnapshotOptions {
@@ -70,34 +62,7 @@ export function snapshotLines(groups: readonly Group[], grouped: boolean, compac
     const header = grouped ? [...(index > 0 ? [""] : []), `snapshots of ${groupTitle(key)}:`] : [];
     return [
       ...header,
-      ...renderTable(columnsFor(members, compact), members, [formatCount(members.length, "snapshot")]),
+      ...renderTable(snapshotColumns(members, compact), members, [formatCount(members.length, "snapshot")]),
     ];
   });
-}
-
-function groupTitle(key: GroupKey): string {
-  const parts: string[] = [];
-  if (key.hostname !== "") parts.push(`host ${printableName(key.hostname)}`);
-  if (key.tags !== null)
-    parts.push(key.tags.length === 0 ? "no tags" : `tags ${key.tags.map(printableName).join(", ")}`);
-  if (key.paths !== null) parts.push(`paths ${key.paths.map(printableName).join(", ")}`);
-  return parts.join(", ");
-}
-
-function columnsFor(members: readonly StoredSnapshot[], compact: boolean): Column<StoredSnapshot>[] {
-  const columns: Column<StoredSnapshot>[] = [
-    { title: "ID", cell: (snapshot) => snapshot.id.slice(0, 8) },
-    { title: "Time", cell: (snapshot) => formatTime(new Date(Number(parseTime(snapshot.time) / 1_000_000n))) },
-    { title: "Host", cell: (snapshot) => printableName(snapshot.hostname) },
-    { title: "Tags", cell: (snapshot) => snapshot.tags.map(printableName).join(",") },
-  ];
-  if (!compact) columns.push({ title: "Paths", cell: (snapshot) => snapshot.paths.map(printableName).join("\n") });
-  if (members.some((snapshot) => snapshot.summary !== null)) {
-    columns.push({
-      title: "Size",
-      right: true,
-      cell: (snapshot) => (snapshot.summary === null ? "" : formatBytes(snapshot.summary.totalBytesProcessed)),
-    });
-  }
-  return columns;
 }

@@ -145,12 +145,14 @@ describe("what init makes", () => {
       keyFile: "/k",
       key: "the-key",
       host: "alpha",
-      stack: "main",
+      stacks: ["main"],
     };
     const text = recoverySheetText(sheet, new Date(0));
     assert.match(text, /MOVE THIS SHEET OFF THE MACHINE/);
     assert.match(text, /Key {10}the-key/);
-    assert.match(text, /restic -r '\/srv\/my backups' -p \/tmp\/key restore latest/);
+    assert.match(text, /restic -r '\/srv\/my backups' -p \/tmp\/key restore latest --tag stack:main/);
+    const several = recoverySheetText({ ...sheet, stacks: ["main", "mail"] }, new Date(0));
+    assert.match(several, /holdfast repo -r .* --tag stack:mail --target \/tmp\/restored\/mail/);
   });
 });
 

@@ -44,16 +44,26 @@ function yamlText(text: string): string {
 export interface RecoverySheet {
   readonly url: string;
   readonly repositoryId: string;
-  readonly keyFile: string;
+  /** Null when a program prints the key. */
+  readonly keyFile: string | null;
   readonly key: string;
   readonly host: string;
-  readonly stack: string;
+  /** At least one. */
+  readonly stacks: readonly string[];
 }
 
 /** Holds the key: it is meant for a safe, on paper or in a password manager, not for this machine. */
 export function recoverySheetText(sheet: RecoverySheet, now: Date): string {
-  const { url, repositoryId, keyFile, key, host, stack } = sheet;
+  const { url, repositoryId, keyFile, key, host, stacks } = sheet;
   const address = shellText(url);
+  const restores = (program: string): string =>
+    stacks
+      .map((stack) => {
+        const target = stacks.length === 1 ? "/tmp/restored" : `/tmp/restored/${stack}`;
+        return `    ${program} -r ${address} -p /tmp/key restore latest --tag stack:${stack} --target ${target}`;
+      })
+      .join("\n");
+  const origin = keyFile === null ? `printed by a program on ${host}` : `${keyFile} (on ${host}; lost with it)`;
   return `HOLDFAST RECOVERY SHEET
 written ${now.toISOString().slice(0, 10)} for the host ${host}
 
@@ -64,7 +74,7 @@ nobody can bring it back.
 Repository   ${url}
 Its id       ${repositoryId}
 Key          ${key}
-Key file     ${keyFile} (on ${host}; lost with it)
+Key file     ${origin}
 
 To recover, on any machine that reaches the repository, put the key into a file:
 
@@ -73,13 +83,13 @@ To recover, on any machine that reaches the repository, put the key into a file:
 
 With Holdfast:
 
-    holdfast repo snapshots -r ${address} -p /tmp/key
-    holdfast repo restore latest --tag stack:${stack} -r ${address} -p /tmp/key --target /tmp/restored
+    holdfast repo -r ${address} -p /tmp/key snapshots
+${restores("holdfast repo")}
 
 With restic 0.14 or newer alone (the repository has restic's format):
 
     restic -r ${address} -p /tmp/key snapshots
-    restic -r ${address} -p /tmp/key restore latest --tag stack:${stack} --target /tmp/restored
+${restores("restic")}
 
 Below the target, each source is a directory of its own name, and files keep their absolute paths in it. Afterwards
 remove /tmp/key. For an address on a server you need the account there as well: it is not on this sheet.

@@ -41,7 +41,7 @@ export async function initialise(request: InitRequest, parts: InitParts): Promis
   const continued = await begin(writer, paths, first.url, parts);
   const key = await keyOf(writer, paths.keyFile, parts.newKey);
   const repositoryId = await makeRepository({ ...parts.repository, password: key }, continued, first.url);
-  const sheet = { ...first, repositoryId, key, host: parts.host };
+  const sheet = { ...first, stacks: [first.stack], repositoryId, key, host: parts.host };
   await writer.put(paths.recoverySheet, recoverySheetText(sheet, parts.now()));
   // Last of all: whoever finds it finds everything that it names.
   await writer.put(paths.configuration, configurationText(first, parts.now()));

@@ -23,7 +23,8 @@ Without a name, all stacks of the configuration.
 
   ran       the last backup on this host ended so; that says nothing about what can be brought back
   stored    the newest recovery point with everything that is required
-  verified  every byte in the repository was read back and compared (holdfast check --read-data, on this host)
+  verified  every byte up to then was read back and compared, none of it before the time that is shown (holdfast check
+            --read-data, or --read-data-subset often enough, on this host)
   proven    a recovery point was restored and was what had been captured (holdfast drill, on any host)
   overdue   later than the schedule of a plan, prove.restore or prove.rpo say
 

@@ -1,7 +1,12 @@
 // What verbs about stacks work with: the configuration, the state of this host, and the context of jobs.
 import { HoldfastError } from "@holdfast/repository";
 import { sourceKinds } from "@holdfast/sources";
-import type { Configuration, PlanConfiguration, StackConfiguration } from "../../configuration/configuration.ts";
+import type {
+  Configuration,
+  PlanConfiguration,
+  RepositoryConfiguration,
+  StackConfiguration,
+} from "../../configuration/configuration.ts";
 import { findConfigurationFile } from "../../configuration/find-file.ts";
 import { loadConfiguration } from "../../configuration/load-configuration.ts";
 import { nameHint } from "../../configuration/nearest-name.ts";
@@ -50,6 +55,11 @@ export class Workspace implements Disposable {
   /** Throws `usage`, with the nearest name. */
   stack(name: string): StackConfiguration {
     return this.#named(this.configuration.stacks, name, "stack");
+  }
+
+  /** Throws `usage`, with the nearest name. */
+  repository(name: string): RepositoryConfiguration {
+    return this.#named(this.configuration.repositories, name, "repository");
   }
 
   /** `STACK`, if it has one plan, or `STACK/PLAN`. Throws `usage`. */

@@ -30,3 +30,17 @@ function isOnTheCalendar(day: string): boolean {
   const time = new Date(`${day}T00:00:00Z`);
   return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(day);
 }
+
+/**
+ * As `parseTimeNs`, and also a day alone (its beginning), a time without seconds, days as `01.11.2012`, and a zone as
+ * ` +0100` behind: the forms that restic's `find` takes.
+ */
+export function parseDayOrTimeNs(text: string, option: string): bigint {
+  const found = /^(?:(\d{4}-\d\d-\d\d)|(\d\d)\.(\d\d)\.(\d{4}))(?: (\d\d:\d\d)(:\d\d)?(?: ([+-]\d\d)(\d\d))?)?$/.exec(
+    text,
+  );
+  if (found === null) return parseTimeNs(text, option);
+  const [, isoDay, day, month, year, clock = "00:00", seconds = ":00", zoneHours, zoneMinutes] = found;
+  const zone = zoneHours === undefined ? "" : `${zoneHours}:${zoneMinutes}`;
+  return parseTimeNs(`${isoDay ?? `${year}-${month}-${day}`} ${clock}${seconds}${zone}`, option);
+}
