@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Fetches the foreign programs that the tests compare with; prints NAME=PATH for each, MISSING=NAME: REASON where not.
 #
-# attr, acl and strace are installed with apt-get (root). The versions of restic and rest-server are unpacked from Debian's
+# attr, acl, strace and tzdata are installed with apt-get (root). The versions of restic and rest-server are unpacked from Debian's
 # packages into a cache of the user, shared by all checkouts, without touching the system.
 set -euo pipefail
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/holdfast-test-tools
-packages_needed=(attr acl strace)
+packages_needed=(attr acl strace tzdata)
 programs_needed=(getfattr getfacl strace)
 
 say() { printf 'test tools: %s\n' "$*" >&2; }
@@ -15,6 +15,7 @@ missing() { printf 'MISSING=%s\n' "$*"; }
 install_system_packages() {
   local program absent=()
   for program in "${programs_needed[@]}"; do type -P "$program" >/dev/null || absent+=("$program"); done
+  [[ -e /usr/share/zoneinfo/Europe/Berlin ]] || absent+=(tzdata)
   ((${#absent[@]} > 0)) || return 0
   say "installing Debian packages: ${packages_needed[*]}"
   if ((EUID != 0)); then

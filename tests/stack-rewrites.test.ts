@@ -1,5 +1,6 @@
 // Verbs that change snapshots, on a repository with stacks in it: recovery points, pins and proofs stay what they are.
 import assert from "node:assert/strict";
+import { cpSync, renameSync, rmSync } from "node:fs";
 import { describe, it } from "node:test";
 import { expectStatus, message } from "./support/programs.ts";
 import { linesOf, smallPlace, type Json } from "./support/stack-points.ts";
@@ -56,5 +57,21 @@ describe("a repository with a stack in it", () => {
     assert.doesNotMatch(place.done("ls", String(made["id"])).stdout.toString(), /deep/);
     assertUnharmed(place, point);
     place.resticChecks();
+  });
+
+  it("a proof follows the content: over restic's tag it does, over restic's rewrite it does not", () => {
+    const { place } = withPin("stack-rewrite-restic");
+    using _ = place;
+    const proven = (): unknown => message(place.verb(["status", "--json"]), "stack_status")["proven"];
+    const pins = (): unknown => linesOf(place.verb(["snapshots", "--json"]), "recovery_point")[0]!["pins"];
+    const before = place.at("before");
+    cpSync(place.repository, before, { recursive: true });
+    expectStatus(place.restic(["tag", "--add", "mine", "--tag", "plan:daily"]), 0);
+    assert.notEqual(proven(), null);
+    rmSync(place.repository, { recursive: true });
+    renameSync(before, place.repository);
+    expectStatus(place.restic(["rewrite", "--forget", "--exclude", "deep", "--tag", "plan:daily"]), 0);
+    assert.equal(proven(), null, "nobody has proven what is left of it");
+    assert.equal((pins() as Json[]).length, 1);
   });
 });

@@ -114,6 +114,7 @@ async function record(
   const proof: Proof = {
     id: randomUUID(),
     snapshotId: snapshot.id,
+    tree: snapshot.tree,
     at: now.toISOString(),
     removedAt: null,
     host: identityOfProcess().hostname,

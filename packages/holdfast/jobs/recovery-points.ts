@@ -92,9 +92,16 @@ function withoutEndedHolds(record: StackRecord, now: Date): StackRecord {
   return { ...record, holds: record.holds.filter(({ until }) => until === null || Date.parse(until) > now.getTime()) };
 }
 
-/** Also what was said of it before its tags were changed, or it was copied: then it has another id. */
-function recordOfOne({ proofs, pins, holds }: StackRecord, { id, original }: StoredSnapshot): StackRecord {
+/**
+ * Also what was said of it before its tags were changed, or it was copied: then it has another id. A proof counts only
+ * as long as the content is what was proven.
+ */
+function recordOfOne({ proofs, pins, holds }: StackRecord, { id, original, tree }: StoredSnapshot): StackRecord {
   const isOf = ({ snapshotId }: { readonly snapshotId: string }): boolean =>
     snapshotId === id || snapshotId === original;
-  return { proofs: proofs.filter(isOf), pins: pins.filter(isOf), holds: holds.filter(isOf) };
+  return {
+    proofs: proofs.filter((proof) => isOf(proof) && proof.tree === tree),
+    pins: pins.filter(isOf),
+    holds: holds.filter(isOf),
+  };
 }

@@ -50,7 +50,7 @@ const record = {
   later: 1,
   version: "1.0",
   stack: "mist",
-  proofs: [{ ...entry, host: "h", result: "passed", rtoMs: 1, rpoMs: null, sources: ["database"] }],
+  proofs: [{ ...entry, tree: "t", host: "h", result: "passed", rtoMs: 1, rpoMs: null, sources: ["database"] }],
   pins: [{ later: 1, ...entry, by: "me", note: "" }],
   holds: [{ ...entry, by: "me", note: "", until: time, removedAt: time }],
 };

@@ -26,6 +26,7 @@ const record: fc.Arbitrary<StackRecord> = fc.record({
     fc.record(
       {
         ...base,
+        tree: fc.constant("t"),
         host: fc.constant("h"),
         result: fc.constantFrom("passed" as const, "failed" as const),
         rtoMs: fc.nat(9),

@@ -74,7 +74,7 @@ describe("a record", () => {
   it("loses proofs and ended holds of what is gone, and keeps what somebody wants kept", () => {
     const entry = { at: now.toISOString(), removedAt: null };
     const person = { by: "somebody", note: "" };
-    const proof = { host: "here", result: "passed" as const, rtoMs: 1, rpoMs: null, sources: [] };
+    const proof = { tree: "t", host: "here", result: "passed" as const, rtoMs: 1, rpoMs: null, sources: [] };
     const ended = new Date(now.getTime() - dayMs).toISOString();
     const record = {
       ...emptyRecord,

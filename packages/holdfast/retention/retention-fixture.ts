@@ -94,6 +94,7 @@ export function point(time: Date, facts: PointFacts = {}): RecoveryPoint {
       proofs: (facts.drills ?? []).map((result, number) => ({
         ...entry,
         at: new Date(time.getTime() + (number + 1) * 60_000).toISOString(),
+        tree: "0".repeat(64),
         host,
         result,
         rtoMs: 1,
