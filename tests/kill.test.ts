@@ -1,5 +1,6 @@
 // kill -9 at random moments of a backup: what was stored before is whole, the next backup finishes, restic agrees.
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expectStatus, isLong } from "./support/programs.ts";
@@ -8,6 +9,7 @@ import { assertSameFacts, sha256Of, treeFacts } from "./support/tree-facts.ts";
 import { Workplace } from "./support/workplace.ts";
 
 const kills = isLong ? 200 : 20;
+const turnsKept = 8;
 
 describe("a backup that is killed", () => {
   const place = new Workplace("kill");
@@ -27,6 +29,8 @@ describe("a backup that is killed", () => {
     for (let turn = 0; turn < kills; turn++) {
       for (let file = 0; file < 4; file++)
         place.write(`source/turn ${turn}/${file}`, noise(`${seed} ${turn} ${file}`, 6_000_000));
+      // Hundreds of turns are not to fill the disk.
+      rmSync(`${source}/turn ${turn - turnsKept}`, { recursive: true, force: true });
       changeOrdinaryTree(source, `${seed} ${turn}`);
       if (turn === 0) backupMs = 1200;
       const running = place.start(["backup", "source"]);
@@ -55,6 +59,7 @@ describe("a backup that is killed", () => {
     place.done("restore", snapshotId, "--target", now);
     const facts = treeFacts(source);
     assertSameFacts(treeFacts(`${now}/source`), facts);
+    for (const restored of [before, now]) rmSync(restored, { recursive: true });
     // Locks of processes that are gone are no obstacle: restic asks for `unlock` in the same way.
     expectStatus(place.restic(["unlock"]), 0);
     place.resticChecks();
