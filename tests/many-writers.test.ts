@@ -9,7 +9,7 @@ import { RestServer } from "./support/rest-server.ts";
 import { noise, prose } from "./support/sample-tree.ts";
 import { until } from "./support/stack-place.ts";
 import { assertSameFacts, treeFacts } from "./support/tree-facts.ts";
-import { countsOf, Workplace } from "./support/workplace.ts";
+import { countsOf, password, Workplace } from "./support/workplace.ts";
 
 const rounds = isLong ? 30 : 1;
 const writers = ["one", "two", "three", "four"] as const;
@@ -175,29 +175,27 @@ describe("the verbs", () => {
   const place = new Workplace("lock-verbs");
   before(() => {
     place.write("source/file", prose("source", 10_000));
-    place.write("new password", "another one of 5 words");
+    place.write("password", password);
     mkdirSync(place.at("unpacked"));
     place.init();
     place.backup("source");
   });
   after(() => place[Symbol.dispose]());
 
-  const passwd = ["key", "passwd", "--new-password-file", "new password"];
-  const verbs: readonly (readonly string[])[] = [
-    ...["snapshots", "ls latest", "find file", "stats", "cat config", "list snapshots", "list locks", "key list"],
-    ...["dump latest /source/file", "restore latest --target unpacked", "diff latest latest", "check", "unlock"],
-    ...[
-      "check --no-lock",
-      "backup --dry-run source",
-      "backup source",
-      "forget --keep-last 9",
-      "prune",
-      "tag --add x latest",
-    ],
-    ...["forget --keep-last 9 --dry-run", "forget --keep-last 9 --dry-run --no-lock", "prune --dry-run --no-lock"],
-    ...["prune --dry-run", "rewrite --exclude nothing --dry-run", "rewrite --exclude nothing", "repair index"],
-    ...["rewrite --exclude nothing --forget", "repair snapshots", "repair snapshots --dry-run", "recover"],
-  ].map((words) => words.split(" "));
+  const verbs = [
+    ["snapshots", "ls latest", "find file", "stats", "cat config", "list snapshots", "list locks", "key list"],
+    ["dump latest /source/file", "restore latest --target unpacked", "diff latest latest", "check", "unlock"],
+    ["check --no-lock", "backup --dry-run source", "backup source", "tag --add x latest", "repair index", "recover"],
+    ["forget --keep-last 9", "forget --keep-last 9 --dry-run", "forget --keep-last 9 --dry-run --no-lock"],
+    ["prune", "prune --dry-run", "prune --dry-run --no-lock", "repair snapshots", "repair snapshots --dry-run"],
+    ["rewrite --exclude nothing", "rewrite --exclude nothing --dry-run", "rewrite --exclude nothing --forget"],
+    ["key passwd --new-password-file password"],
+  ].flatMap((some) => some.map((words) => words.split(" ")));
+
+  /** What an exclusive lock keeps out and a shared one does not, and what neither does. */
+  const telling = ["snapshots", "list locks", "unlock", "backup", "backup --dry-run", "check --no-lock", "rewrite"];
+  const isTelling = (words: readonly string[]): boolean =>
+    telling.includes(words.filter((word) => !["source", "--exclude", "nothing"].includes(word)).join(" "));
 
   for (const kind of ["shared", "exclusive"] as const) {
     it(`take the lock that restic takes: beside a ${kind} lock the same are refused`, async () => {
@@ -205,7 +203,7 @@ describe("the verbs", () => {
       const holder = kind === "shared" ? place.start(["backup", "--stdin"]) : place.start(["key", "passwd"]);
       await until("the lock", () => place.storeFiles("locks").length === 1);
       const disagree: string[] = [];
-      for (const words of [...verbs, passwd]) {
+      for (const words of kind === "shared" || isLong ? verbs : verbs.filter(isTelling)) {
         const [ours, theirs] = [place.start(words), startRestic(place, ...words)];
         const [mine, resticOutcome] = [await ours.ended(), await theirs.ended()];
         const refused = [mine.status === 11, resticOutcome.status === 11];
@@ -230,7 +228,6 @@ describe("the verbs", () => {
         const refused = expectStatus(place.holdfast(here), 1);
         assert.match(refused.stderr, /cannot be locked: .*read-only[^]*--no-lock/);
         expectStatus(place.holdfast([...here, "--no-lock"]), 0);
-        assert.notEqual(run(programPath("restic"), here, { environment: place.environment }).status, 0);
       }
       assert.deepEqual(readFileSync(path.join(place.at("copy"), "source/file")), readFileSync(place.at("source/file")));
       expectStatus(place.holdfast(["-r", directory, "backup", "--dry-run", "source"]), 0);

@@ -150,6 +150,7 @@ describe("a repair", () => {
 
   it("on an append-only server is refused, and leaves the repository as usable as it was", async () => {
     using place = filled("repair-append");
+    place.backup("source", "--tag", "holdfast,stack:app,plan:daily");
     const [data] = packsOf(place, "data");
     damage(place.at("repository", "data", data?.slice(0, 2) ?? "", data ?? ""), (bytes) => flip(bytes, 50));
     rmSync(place.storeFiles("index")[0]?.path ?? "");
@@ -166,5 +167,8 @@ describe("a repair", () => {
     place.done("repair", "packs", data ?? "");
     place.done("repair", "snapshots", "--forget");
     place.resticChecks();
+    // What is left of a recovery point must not pass for one.
+    const list = JSON.parse(place.done("snapshots", "--json").stdout.toString()) as { tags?: string[] }[];
+    assert.deepEqual(list.at(-1)?.tags, ["repaired"]);
   });
 });

@@ -1,6 +1,6 @@
 // `forget` decides as restic does: the same snapshots kept for the same reasons, whatever the zone and the calendar.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import {
   emptyPolicy,
@@ -283,6 +283,11 @@ describe("repo forget", () => {
       assert.match(outcome.stderr, /→/, `${words.join(" ")}: the remedy is named`);
       assert.notEqual(place.restic(["forget", ...words]).status, 0, words.join(" "));
     }
+    // Nobody knows what it is, and of which group.
+    const unreadable = place.write(`repository/snapshots/${"0".repeat(64)}`, "no snapshot");
+    const outcome = expectStatus(place.holdfast(["forget", "--keep-last", "1"]), 1);
+    assert.match(outcome.stderr, /the snapshot 0{64} cannot be read[^]*→/);
+    rmSync(unreadable);
     assert.equal(place.snapshots().length, before);
   });
 

@@ -1,4 +1,4 @@
-// The same changes of the same snapshots by Holdfast and by restic, and the same searches: equal to the last byte.
+// The same changes of the same snapshots by Holdfast and by restic, the same searches and listings: all equal.
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -181,6 +181,22 @@ describe("find", () => {
       expectStatus(place.holdfast(["find", ...words]), 2);
     expectStatus(place.holdfast(["find", "-O", "2026-01-02", "-N", "2026-01-01", "a"]), 2);
     expectStatus(place.holdfast(["find", "--pack", "0000000000"]), 1);
+  });
+});
+
+describe("ls", () => {
+  it("lists in the same orders, and the same for ncdu", () => {
+    for (const words of [
+      ["--sort", "size", "--reverse"],
+      ["-s", "extension"],
+    ])
+      assertSameOutput("ls", "-q", "latest:/source/folder", ...words);
+    const [ours, theirs] = [place.done, place.resticDone].map((program) => {
+      const { stdout } = program.call(place, "ls", "-q", "--ncdu", "latest", "/source/folder");
+      return comparable(stdout);
+    });
+    assert.deepEqual(ours, theirs);
+    expectStatus(place.holdfast(["ls", "--ncdu", "--reverse", "latest"]), 2);
   });
 });
 

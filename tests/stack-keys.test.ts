@@ -107,8 +107,8 @@ describe("the keys of a repository of the configuration", () => {
   });
   after(() => place[Symbol.dispose]());
 
-  const states = (): unknown[] =>
-    jsonLines(place.ends(0, "key", "check", "local", "--json").stdout).map(({ state }) => state);
+  const states = (): string[] =>
+    jsonLines(place.ends(0, "key", "check", "local", "--json").stdout).map(({ state }) => String(state));
 
   it("are listed, added, looked at and removed; the one in use stays", () => {
     place.ends(0, "key", "add", "local", "--new-password-file", place.write("second", "a second password of 2026"));

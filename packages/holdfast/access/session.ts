@@ -1,8 +1,8 @@
 // An open repository with its lock.
 import {
   hasCode,
-  HoldfastError,
   RepositoryLock,
+  type HoldfastError,
   type LockEvent,
   type LockOptions,
   type Repository,

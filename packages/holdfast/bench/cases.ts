@@ -1,11 +1,13 @@
 // The cases that are measured, and what each is held to.
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { copyMixed } from "./copy-case.ts";
 import { secondBackup, secondBackupOfTen, tenDays, tenDaysOfGrowth, tenDaysWithVacuum } from "./database-cases.ts";
 import { captureUnderLoad } from "./live-case.ts";
 import { run } from "./measure.ts";
 import { prune } from "./prune-case.ts";
 import { memoryGrowthRow, type Row, sizeRow, usualRows } from "./results.ts";
+import { manyBlobs, manySnapshots, oneDirectory } from "./scale-cases.ts";
 import type { Backups, Workshop } from "./workshop.ts";
 
 export interface Case {
@@ -37,6 +39,7 @@ export const cases: readonly Case[] = [
   { name: "restore-disk", title: "restore of 1.5 GiB to disk", long: false, measure: restoreToDisk },
   { name: "check", title: "check --read-data of 1.5 GiB", long: false, measure: check },
   { name: "check-structure", title: "check of 100,000 files, no contents read", long: false, measure: checkStructure },
+  { name: "copy", title: "copy of 1.5 GiB into an empty repository", long: false, measure: copyMixed },
   { name: "prune", title: "prune of 1.5 GiB, of which a part is forgotten", long: false, measure: prune },
   {
     name: "sqlite-second",
@@ -72,6 +75,20 @@ export const cases: readonly Case[] = [
     long: true,
     once: true,
     measure: secondBackupOfTen,
+  },
+  {
+    name: "snapshots-100k",
+    title: "100,000 snapshots",
+    long: false,
+    measure: (shop) => manySnapshots(shop, 100_000),
+  },
+  { name: "blobs-1m", title: "1,000,000 blobs", long: false, measure: (shop) => manyBlobs(shop, 1_000_000) },
+  { name: "blobs-5m", title: "5,000,000 blobs", long: true, measure: (shop) => manyBlobs(shop, 5_000_000) },
+  {
+    name: "directory-1m",
+    title: "1,000,000 empty files in one directory",
+    long: true,
+    measure: (shop) => oneDirectory(shop, 1_000_000),
   },
   { name: "memory-15g", title: "15 GiB of mixed files, first backup", long: true, measure: largeMemory },
 ];

@@ -1,5 +1,15 @@
 // The data that is measured with: made once, kept in a cache outside the repository, the same in every run.
-import { existsSync, mkdirSync, openSync, readdirSync, readSync, closeSync, renameSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { writeDatabasePages } from "./database-pages.ts";
 import { copyMachineTrees } from "./machine-trees.ts";
@@ -36,6 +46,14 @@ export class DataSets {
     return Array.from({ length: folders }, (_, index) =>
       this.#make(`small-files-${index}`, (target) => writeSmallFiles(target, count, index + 1)),
     );
+  }
+
+  /** A directory of so many empty files, and nothing else. */
+  emptyFiles(count: number): string {
+    return this.#make(`empty-files-${count}`, (target) => {
+      for (let number = 0; number < count; number++)
+        writeFileSync(join(target, `message-${String(number).padStart(7, "0")}.eml`), "");
+    });
   }
 
   /** One file of 1 GiB of SQL. */

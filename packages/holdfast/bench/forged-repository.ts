@@ -25,13 +25,14 @@ const snapshotEveryNs = 15n * 60n * 1_000_000_000n;
 const hosts = 20;
 const pathsPerHost = 5;
 
-/** A repository with one small snapshot that is really there; everything else is added by forging. */
-export function makeSeed(tool: Tool, place: RepositoryPlace): void {
+/** A repository with one small snapshot that is really there, to be added to by forging; the directory that is in it. */
+export function makeSeed(tool: Tool, place: RepositoryPlace): string {
   const source = join(place.ownDirectory, "source");
   mkdirSync(source, { recursive: true });
   for (const word of plainWords.slice(0, 20)) writeFileSync(join(source, `${word}.txt`), `${word}\n`);
   run(commandOf(tool, place, ["init"]));
   run(commandOf(tool, place, ["backup", source]));
+  return source;
 }
 
 /** Adds index files that name `count` blobs in packs that do not exist. */

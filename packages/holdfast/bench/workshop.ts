@@ -113,6 +113,13 @@ export class Workshop {
     return this.#stats(place, "--mode", "raw-data").total_blob_count;
   }
 
+  /** Where repositories of both tools will be; nothing is there. */
+  emptyPlaces(label: string): Places {
+    const places = this.#places(label);
+    this.removeRepositories({ places });
+    return places;
+  }
+
   /** Empty repositories of both tools. */
   newRepositories(label: string): Places {
     const places = this.#places(label);

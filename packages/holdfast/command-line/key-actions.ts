@@ -35,9 +35,9 @@ export interface KeyOptions {
 /** A repository that is opened when it is known how. */
 export interface KeyPlace {
   readonly context: Context;
-  open(lock: "shared" | "exclusive", writes: boolean): Promise<Session>;
+  readonly open: (lock: "shared" | "exclusive", writes: boolean) => Promise<Session>;
   /** What would open it. */
-  options(): Promise<OpenOptions>;
+  readonly options: () => Promise<OpenOptions>;
 }
 
 export function addKeyOptions(command: Command): void {

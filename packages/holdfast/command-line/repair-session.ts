@@ -5,9 +5,13 @@ import type { Context } from "./context.ts";
 import { ProgressMonitor } from "./display/progress-monitor.ts";
 import { openSession } from "./session.ts";
 
-/** What is repaired is what the storage holds now: nothing comes from the cache. A dry run honours --no-lock. */
+/** What is repaired is what the storage holds now: nothing comes from the cache. A dry run needs no lock, as in restic. */
 export function openForRepair(context: Context, dryRun: boolean): Promise<Session> {
-  return openSession({ ...context, globals: { ...context.globals, noCache: true } }, "exclusive", !dryRun);
+  return openSession(
+    { ...context, globals: { ...context.globals, noCache: true } },
+    dryRun ? "none" : "exclusive",
+    true,
+  );
 }
 
 /** Shows how far a repair is: so many of the things that `unit` names. Ends with its scope. */

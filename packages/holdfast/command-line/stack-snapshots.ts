@@ -44,6 +44,15 @@ export function tagsOfRewritten(snapshot: Pick<Snapshot, "tags">): string[] {
 
 const rewriteTag = "rewrite";
 
+/** The tags that a repaired form inherits. A recovery point that lost something is none any more, as above. */
+export function tagsOfRepaired(snapshot: Pick<Snapshot, "tags">): readonly string[] {
+  if (stackOf(snapshot) === null) return snapshot.tags;
+  const tags = withoutStackTags(snapshot);
+  return tags.includes(repairedTag) ? tags : [...tags, repairedTag];
+}
+
+const repairedTag = "repaired";
+
 function whatItIs(snapshot: StoredSnapshot): string {
   const stack = stackOf(snapshot);
   return stack === null ? "is a record of pins and proofs" : `is a recovery point of the stack ${stack}`;

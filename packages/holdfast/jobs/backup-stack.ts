@@ -75,7 +75,11 @@ export async function backupStack(
       const { snapshotId } = result;
       const point = { stack: stack.name, snapshotId, origin: snapshotId, time: context.now() };
       const repository = { id: session.repository.id, name: destination.name };
-      noted(context, () => context.state.knownPoints.note(repository, [point]), "nobody would miss this recovery point");
+      noted(
+        context,
+        () => context.state.knownPoints.note(repository, [point]),
+        "nobody would miss this recovery point",
+      );
     }
     return { result, report: reportOf(result) };
   });

@@ -21,7 +21,14 @@ export async function statusOfStacks(
   const names = stacks.map(({ name }) => name);
   const now = job.now();
   const list = names.length === 0 ? null : await listPoints({ configuration, job }, names, now);
-  const known = list ?? { points: [], failed: [], damagedSnapshots: [], recordProblems: [], otherStacks: [], repositories: [] };
+  const known = list ?? {
+    points: [],
+    failed: [],
+    damagedSnapshots: [],
+    recordProblems: [],
+    otherStacks: [],
+    repositories: [],
+  };
   const vanished = known.repositories.flatMap(({ identity, present }) =>
     vanishedPoints(job.state.knownPoints.list(identity), present).map((point) => ({
       ...point,

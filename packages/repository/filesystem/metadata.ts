@@ -61,6 +61,15 @@ export class MetadataReader {
     }
   }
 
+  /** The names in a directory as byte strings: a million buffers would take several times as much memory. */
+  names(path: Buffer): string[] {
+    try {
+      return fs.readdirSync(path, { encoding: "latin1" });
+    } catch (error) {
+      throw systemError("source", "list the directory", path, errorNumber(error));
+    }
+  }
+
   readlink(path: Buffer): Buffer {
     try {
       return fs.readlinkSync(path, { encoding: "buffer" });

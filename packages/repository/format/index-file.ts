@@ -223,37 +223,60 @@ function encodeBlob({ id, type, offset, lengthBytes, plainLength }: PackedBlob):
   return `{"id":"${id}","type":"${type}","offset":${offset},"length":${lengthBytes}${uncompressed}}`;
 }
 
-/** The pieces of text that an index file consists of, all of them plain ASCII. */
-function* indexTexts(packs: Iterable<IndexedPack>): Generator<string, void, undefined> {
-  let packSeparator = "";
-  yield '{"packs":[';
-  for (const { id, blobs } of packs) {
-    yield `${packSeparator}{"id":"${id}","blobs":[`;
-    packSeparator = ",";
-    let blobSeparator = "";
-    for (const blob of blobs) {
-      yield blobSeparator + encodeBlob(blob);
-      blobSeparator = ",";
-    }
-    yield "]}";
+/**
+ * Writes the JSON of index files, pack by pack and blob by blob, into one buffer: as strings and objects of all blobs
+ * it would take several times its size. Used again after `clear`.
+ */
+export class IndexEncoder {
+  #bytes = Buffer.allocUnsafeSlow(firstCapacityBytes);
+  #length = 0;
+  /** How many packs and blobs were added. */
+  packs = 0;
+  blobs = 0;
+
+  constructor() {
+    this.clear();
   }
-  yield "]}\n";
+
+  add({ id, blobs }: IndexedPack): void {
+    this.#write(`${this.packs === 0 ? "" : ","}{"id":"${id}","blobs":[`);
+    let separator = "";
+    for (const blob of blobs) {
+      this.#write(separator + encodeBlob(blob));
+      separator = ",";
+      this.blobs++;
+    }
+    this.#write("]}");
+    this.packs++;
+  }
+
+  /** The file so far; the bytes hold until `clear`. */
+  finish(): Buffer {
+    this.#write("]}\n");
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
+    this.packs = 0;
+    this.blobs = 0;
+    this.#write('{"packs":[');
+  }
+
+  /** All of it is plain ASCII. */
+  #write(text: string): void {
+    if (this.#length + text.length > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(this.#bytes.length * 2);
+      this.#bytes.copy(larger, 0, 0, this.#length);
+      this.#bytes = larger;
+    }
+    this.#length += this.#bytes.latin1Write(text, this.#length);
+  }
 }
 
-/**
- * The JSON of an index file. restic keeps each below some 50,000 blobs. Written blob by blob into one buffer: as
- * strings and objects of all blobs it would take several times its size.
- */
+/** The JSON of one index file. restic keeps each below some 50,000 blobs. */
 export function encodeIndex(packs: Iterable<IndexedPack>): Buffer {
-  let bytes = Buffer.allocUnsafeSlow(firstCapacityBytes);
-  let length = 0;
-  for (const text of indexTexts(packs)) {
-    if (length + text.length > bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(bytes.length * 2);
-      bytes.copy(larger, 0, 0, length);
-      bytes = larger;
-    }
-    length += bytes.latin1Write(text, length);
-  }
-  return bytes.subarray(0, length);
+  const encoder = new IndexEncoder();
+  for (const pack of packs) encoder.add(pack);
+  return encoder.finish();
 }

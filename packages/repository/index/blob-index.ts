@@ -175,32 +175,20 @@ export class BlobIndex {
     return at - 1;
   }
 
-  /**
-   * Visits every stored blob and makes nothing for it, as millions of them need. `newest` is the entry that `entryOf`
-   * gives: another one for a further copy. `pack` is the number of the pack.
-   */
-  eachPlace(
-    visit: (entry: number, newest: number, type: BlobType, pack: number, offset: number, lengthBytes: number) => void,
-  ): void {
+  /** Visits every stored blob and makes nothing for it, as millions of them need. `pack` is the number of the pack. */
+  eachPlace(visit: (entry: number, type: BlobType, pack: number, offset: number, lengthBytes: number) => void): void {
     const count = this.size;
     for (let entry = 0; entry < count; entry++) {
       if (!this.#isStored(entry)) continue;
       const [segment, word] = this.#locate(entry);
       const packed = segment[word + packWord]!;
       const type = packed & treeBit ? "tree" : "data";
-      visit(
-        entry,
-        this.#newestOf(entry),
-        type,
-        packed & ~treeBit,
-        segment[word + offsetWord]!,
-        segment[word + lengthWord]!,
-      );
+      visit(entry, type, packed & ~treeBit, segment[word + offsetWord]!, segment[word + lengthWord]!);
     }
   }
 
-  /** The first stored entry of the same blob in the chain of this one. */
-  #newestOf(entry: number): number {
+  /** The entry that `entryOf` gives for the blob of this one: another one when this is a further copy. */
+  newestOf(entry: number): number {
     const [segment, word] = this.#locate(entry);
     const bit = segment[word + packWord]! & treeBit;
     for (let link = Atomics.load(this.#buckets, segment[word]! & (this.#buckets.length - 1)); link !== 0;) {

@@ -14,8 +14,8 @@ export class BlobMarks {
     this.#marked = new Uint8Array((index.size >> 3) + 1);
     let duplicates = 0;
     let duplicateBytes = 0;
-    index.eachPlace((entry, newest, _type, _pack, _offset, lengthBytes) => {
-      if (entry === newest) return;
+    index.eachPlace((entry, _type, _pack, _offset, lengthBytes) => {
+      if (entry === index.newestOf(entry)) return;
       duplicates++;
       duplicateBytes += lengthBytes;
     });
@@ -27,18 +27,22 @@ export class BlobMarks {
   mark(id: Buffer, type: BlobType): "new" | "again" | "unknown" {
     const entry = this.#index.entryOf(id, type);
     if (entry < 0) return "unknown";
-    if (this.hasEntry(entry)) return "again";
+    if (this.#isMarked(entry)) return "again";
     this.#marked[entry >> 3]! |= 1 << (entry & 7);
     return "new";
   }
 
   has(id: Buffer, type: BlobType): boolean {
     const entry = this.#index.entryOf(id, type);
-    return entry >= 0 && this.hasEntry(entry);
+    return entry >= 0 && this.#isMarked(entry);
   }
 
-  /** `entry` is the newest of the blob. */
+  /** The same by any entry of the blob. */
   hasEntry(entry: number): boolean {
+    return this.#isMarked(entry) || this.#isMarked(this.#index.newestOf(entry));
+  }
+
+  #isMarked(entry: number): boolean {
     return (this.#marked[entry >> 3]! & (1 << (entry & 7))) !== 0;
   }
 }

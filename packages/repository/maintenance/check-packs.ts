@@ -34,7 +34,7 @@ export async function checkPacks(
 function oddPacks({ index, packs }: CheckedIndex, sizes: ReadonlyMap<string, number>): Set<PackFacts> {
   const odd = new Set<PackFacts>();
   const ends = new Float64Array(packs.length);
-  index.eachPlace((_entry, _newest, _type, pack, offset, lengthBytes) => {
+  index.eachPlace((_entry, _type, pack, offset, lengthBytes) => {
     if (ends[pack] !== offset) odd.add(packs[pack]!);
     ends[pack]! += lengthBytes;
   });

@@ -23,9 +23,12 @@ export interface TreeWalk {
   readonly isComplete: boolean;
 }
 
-/** A reader of blobs that knows the index as far as it can be read; nothing comes from the cache. */
-export function blobReader(repository: Repository): BlobReader {
-  return new BlobReader(repository.storage, repository.sealer, repository.decompressor, new Set());
+/**
+ * A reader of blobs that knows the index as far as it can be read. Nothing comes from the cache, except packs that are
+ * in `treePacks`; those in which trees are met are added to it.
+ */
+export function blobReader(repository: Repository, treePacks = new Set<string>()): BlobReader {
+  return new BlobReader(repository.storage, repository.sealer, repository.decompressor, treePacks);
 }
 
 export async function checkTrees(
@@ -33,9 +36,15 @@ export async function checkTrees(
   index: BlobIndex,
   snapshots: readonly StoredSnapshot[],
   log: DamageLog,
-  options: { pool: CheckPool; progress: (done: number) => void; throwIfAborted: () => void },
+  options: {
+    pool: CheckPool;
+    progress: (done: number) => void;
+    throwIfAborted: () => void;
+    /** Those of the repository, to read trees through its cache. */
+    treePacks?: Set<string>;
+  },
 ): Promise<TreeWalk> {
-  const walk = new TreeWalker(repository, index, log, options.pool);
+  const walk = new TreeWalker(index, log, options.pool, blobReader(repository, options.treePacks));
   // The last is taken first: begin with the oldest snapshot, whose trees lie together.
   for (const { tree } of snapshots.toReversed()) walk.pending.push(tree);
   const run = async (): Promise<void> => {
@@ -61,11 +70,11 @@ class TreeWalker implements TreeWalk {
   readonly #reader: BlobReader;
   readonly #pool: CheckPool;
 
-  constructor(repository: Repository, index: BlobIndex, log: DamageLog, pool: CheckPool) {
+  constructor(index: BlobIndex, log: DamageLog, pool: CheckPool, reader: BlobReader) {
     this.#pool = pool;
     this.#index = index;
     this.#log = log;
-    this.#reader = blobReader(repository);
+    this.#reader = reader;
     this.marks = new BlobMarks(index);
   }
 
@@ -142,7 +151,7 @@ function* eachId(ids: Uint8Array<ArrayBuffer>): Generator<Buffer> {
 /** Packs that hold a blob that was met. */
 export function usedPacks(index: BlobIndex, marks: BlobMarks): Set<string> {
   const numbers = new Set<number>();
-  index.eachPlace((_entry, newest, _type, pack) => void (marks.hasEntry(newest) && numbers.add(pack)));
+  index.eachPlace((entry, _type, pack) => void (marks.hasEntry(entry) && numbers.add(pack)));
   return new Set([...numbers].map((number) => index.packs[number]!));
 }
 
@@ -150,8 +159,8 @@ export function usedPacks(index: BlobIndex, marks: BlobMarks): Set<string> {
 export function countUnused(index: BlobIndex, marks: BlobMarks): { blobs: number; sizeBytes: number } {
   let blobs = 0;
   let sizeBytes = 0;
-  index.eachPlace((_entry, newest, _type, _pack, _offset, lengthBytes) => {
-    if (marks.hasEntry(newest)) return;
+  index.eachPlace((entry, _type, _pack, _offset, lengthBytes) => {
+    if (marks.hasEntry(entry)) return;
     blobs++;
     sizeBytes += lengthBytes;
   });

@@ -70,12 +70,15 @@ export async function check(
   const wanted = options.readData ? packsToRead(checked, sizes, needed, options.choosePacks) : [];
   const chosen = new Set(wanted.map(({ name }) => name));
   const wantedBytes = bytesOf(wanted);
-  const read = await checkData(repository, checked, sizes, log, {
-    pool,
-    isChosen: (name) => chosen.has(name),
-    progress: (bytes) => progress("data", bytes, wantedBytes),
-    throwIfAborted,
-  });
+  const read =
+    wanted.length === 0
+      ? { packs: 0, bytes: 0 }
+      : await checkData(repository, checked, sizes, log, {
+          pool,
+          isChosen: (name) => chosen.has(name),
+          progress: (bytes) => progress("data", bytes, wantedBytes),
+          throwIfAborted,
+        });
 
   progress("impact", 0, null);
   const { index } = checked;

@@ -1,5 +1,5 @@
 // The blobs that a copy could not get, and which snapshots therefore must not be stored.
-import { HoldfastError } from "../errors.ts";
+import type { HoldfastError } from "../errors.ts";
 import type { BlobIndex, BlobType } from "../index/blob-index.ts";
 import { EntryMarks } from "./entry-marks.ts";
 

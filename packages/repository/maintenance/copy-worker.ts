@@ -40,13 +40,13 @@ function resealBlobs({ bytes, places, ids }: CopyTask & { kind: "blobs" }): Copy
   for (let blob = 0; blob < count; blob++) {
     const [start, lengthBytes, plainLength] = places.subarray(blob * taskWords, (blob + 1) * taskWords);
     const id = Buffer.from(ids.buffer, ids.byteOffset + blob * idBytes, idBytes).toString("hex");
-    const sealed = input.subarray(start!, start! + lengthBytes!);
+    const sealed = input.subarray(start, start! + lengthBytes!);
     const resealed = resealer.reseal(sealed, plainLength!, id, output.subarray(used));
     if (!resealed) continue;
     answer.set([resealed.lengthBytes, resealed.plainLength], blob * answerWords);
     used += resealed.lengthBytes;
   }
-  return { kind: "blobs", bytes: output as Uint8Array<ArrayBuffer>, places: answer };
+  return { kind: "blobs", bytes: output, places: answer };
 }
 
 function readTree({ bytes, plainLength, id }: CopyTask & { kind: "tree" }): TreeFacts | null {

@@ -141,17 +141,22 @@ export function applyPolicy<Snapshot extends ForgetFacts>(
 ): Pick<ForgetGroup<Snapshot>, "keep" | "remove"> {
   const sorted = newestFirst(members);
   const newest = newestUntil(sorted, BigInt(now.getTime()) * 1_000_000n);
-  const isWithin = (time: WallTime, span: CalendarSpan): boolean => {
+  /** Whether a snapshot of that time is younger; all are when nobody knows how old the newest is. */
+  const youngerBy = (span: CalendarSpan): ((time: WallTime) => boolean) => {
     const limit = newest === null ? null : before(newest, span, localZone);
-    return limit === null || time.timeNs > limit;
+    return (time) => limit === null || time.timeNs > limit;
   };
+  const { within } = policy;
+  const isWithin = within === null ? () => false : youngerBy(within);
   const rules = [
     new CountRule("last snapshot", policy.last, (_time, place) => place),
     ...forgetPeriods.map((period) => new CountRule(`${period} snapshot`, policy.counts[period], numberOf[period])),
   ];
   const spanRules = forgetPeriods.flatMap((period) => {
     const span = policy.withinPeriods[period];
-    return span === null ? [] : [{ span, rule: new CountRule(`${period} within`, Infinity, numberOf[period]) }];
+    if (span === null) return [];
+    const rule = new CountRule(`${period} within`, Infinity, numberOf[period]);
+    return [{ span, rule, isYounger: youngerBy(span) }];
   });
   const keep: KeptSnapshot<Snapshot>[] = [];
   const remove: Snapshot[] = [];
@@ -159,12 +164,10 @@ export function applyPolicy<Snapshot extends ForgetFacts>(
     const isOldest = place === sorted.length - 1;
     const reasons = [
       ...policy.tags.filter((list) => hasTags(snapshot, list)).map((list) => `has tags ${describeTags(list)}`),
-      ...(policy.within !== null && isWithin(time, policy.within)
-        ? [`within ${formatCalendarSpan(policy.within)}`]
-        : []),
+      ...(within !== null && isWithin(time) ? [`within ${formatCalendarSpan(within)}`] : []),
       ...rules.flatMap((rule) => rule.keeps(time, place, isOldest) ?? []),
-      ...spanRules.flatMap(({ span, rule }) => {
-        const reason = isWithin(time, span) ? rule.keeps(time, place, isOldest) : null;
+      ...spanRules.flatMap(({ span, rule, isYounger }) => {
+        const reason = isYounger(time) ? rule.keeps(time, place, isOldest) : null;
         return reason === null ? [] : [`${reason} ${formatCalendarSpan(span)}`];
       }),
     ];

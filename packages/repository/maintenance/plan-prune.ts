@@ -73,7 +73,7 @@ export async function planPrune(
   throwIfAborted();
   const log = new DamageLog();
   await using pool = new CheckPool(repository.masterKey, options.workers ?? availableParallelism());
-  const snapshots = await readSnapshots(repository, options.without, progress);
+  const snapshots = await readSnapshots(repository, options, progress);
   // Before they are read: a file that appears meanwhile must not count as one that was taken into account.
   const indexFiles = await namesIn(repository, "index");
   const checked = await CheckedIndex.read(repository, log, (done, total) => progress("index", done, total));
@@ -83,6 +83,7 @@ export async function planPrune(
     pool,
     progress: (done) => progress("trees", done, null),
     throwIfAborted,
+    treePacks: repository.treePacks,
   });
   refuseDamage(log);
   if (!walk.isComplete) throw refusal(["a tree could not be read"]);
@@ -110,8 +111,11 @@ export async function planPrune(
   };
 }
 
+/** Throws why the signal ended the prune: `interrupted`, or `locked` where the lock could not be kept. */
 export function throwIfPruneAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new HoldfastError("interrupted", "the prune was interrupted", { cause: signal.reason });
+  if (!signal?.aborted) return;
+  if (signal.reason instanceof HoldfastError) throw signal.reason;
+  throw new HoldfastError("interrupted", "the prune was interrupted", { cause: signal.reason });
 }
 
 export async function namesIn(repository: Repository, type: "snapshot" | "index"): Promise<string[]> {
@@ -131,22 +135,27 @@ function requireRules(repository: Repository, { repackUncompressed, smallPackByt
     });
   }
   if (smallPackBytes !== null && smallPackBytes > packTargetBytes) {
-    throw new HoldfastError("usage", `no pack is larger than ${packTargetBytes} bytes: all would be repacked each time`, {
-      hint: "give a smaller limit for small packs",
-    });
+    throw new HoldfastError(
+      "usage",
+      `no pack is larger than ${packTargetBytes} bytes: all would be repacked each time`,
+      {
+        hint: "give a smaller limit for small packs",
+      },
+    );
   }
 }
 
 /** All of them: one that is listed and cannot be read ends the prune, even if it seems to be gone. */
 async function readSnapshots(
   repository: Repository,
-  without: ReadonlySet<string> | undefined,
+  { without, signal }: PruneOptions,
   progress: (phase: PrunePhase, done: number, total: number) => void,
 ): Promise<StoredSnapshot[]> {
   const names = (await namesIn(repository, "snapshot")).filter((name) => !without?.has(name));
   const snapshots: StoredSnapshot[] = [];
   const problems: string[] = [];
   await forEachAtOnce(names, readsAtOnce, async (id) => {
+    throwIfPruneAborted(signal);
     try {
       snapshots.push({ ...decodeSnapshot(await repository.loadUnpacked("snapshot", id)), id });
       progress("snapshots", snapshots.length, names.length);

@@ -1,6 +1,6 @@
 // What the tests of prune share: snapshots stored without threads, and whether a repository still holds them.
 import assert from "node:assert/strict";
-import { hash } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { sealPack } from "../format/pack.ts";
 import { encodeIndex } from "../format/index-file.ts";
 import { BlobIndex } from "../index/blob-index.ts";
@@ -12,7 +12,7 @@ import { BlobSaver } from "../writer/blob-saver.ts";
 import { PackStore } from "../writer/pack-store.ts";
 import { check } from "./check.ts";
 import type { CheckReport } from "./check-report.ts";
-import { copyFiles } from "./copy-fixture.ts";
+import { copyFiles, empty } from "./copy-fixture.ts";
 import type { PruneOptions, PrunePlan } from "./plan-prune.ts";
 import { planPrune } from "./plan-prune.ts";
 import type { PruneReport } from "./prune.ts";
@@ -111,6 +111,51 @@ export async function copyOf(storage: Storage): Promise<MemoryStorage> {
   return copied;
 }
 
+export const random = (sizeBytes = 3000): Buffer => randomBytes(sizeBytes);
+
+export interface Scene {
+  readonly storage: MemoryStorage;
+  readonly kept: Map<string, Files>;
+  readonly forgotten: Files;
+}
+
+/** Two snapshots in packs that they share; the older one is forgotten. */
+export async function partlyUsed(version: 1 | 2 = 2): Promise<Scene> {
+  const storage = await empty(version);
+  await using repository = await openRepository(storage);
+  const shared = { a: random(), b: random(), c: random() };
+  const text = Buffer.alloc(20_000, "text ");
+  const forgotten = { ...shared, d: random(), e: random(), f: text };
+  const first = await storeSnapshot(repository, forgotten, { packs: [["a", "d"], ["b", "e"], ["f"]] });
+  const second = { ...shared, g: random() };
+  const kept = new Map<string, Files>([[await storeSnapshot(repository, second), second]]);
+  await storage.remove("snapshot", first);
+  return { storage, kept, forgotten };
+}
+
+/** A blob that is needed lies in two packs, in each with one that is not. */
+export async function twoCopies(): Promise<Omit<Scene, "forgotten">> {
+  const storage = await empty();
+  const [x, y, z] = [random(), random(), random()];
+  const kept = new Map<string, Files>();
+  await opened(storage, async (repository) => {
+    const first = await storeSnapshot(repository, { x, y });
+    const second = await storeSnapshot(repository, { x, z }, { isBlind: true });
+    kept.set(await storeSnapshot(repository, { x }), { x });
+    for (const id of [first, second]) await storage.remove("snapshot", id);
+  });
+  return { storage, kept };
+}
+
+export async function opened<T>(storage: Storage, work: (repository: Repository) => Promise<T>): Promise<T> {
+  await using repository = await openRepository(storage);
+  return await work(repository);
+}
+
+export async function stateOf(storage: Storage): Promise<string[]> {
+  return [...(await names(storage, "snapshot")), ...(await names(storage, "index")), ...(await names(storage, "pack"))];
+}
+
 /** Every snapshot that is expected is there, each file of it with the very bytes. */
 export async function assertHolds(storage: Storage, snapshots: ReadonlyMap<string, Files>): Promise<void> {
   await using repository = await openRepository(storage);
@@ -134,11 +179,7 @@ export async function assertHolds(storage: Storage, snapshots: ReadonlyMap<strin
 /** Fails unless every byte is sound; of leftovers only kinds that are named may be there. */
 export async function assertSound(storage: Storage, leftovers: readonly string[] = []): Promise<CheckReport> {
   await using repository = await openRepository(storage);
-  const report = await check(
-    repository,
-    { readData: true, workers: 1 } as Parameters<typeof check>[1],
-    () => undefined,
-  );
+  const report = await check(repository, { readData: true, workers: 1 }, () => undefined);
   assert.deepEqual(
     report.findings.filter(({ kind }) => !leftovers.includes(kind)),
     [],

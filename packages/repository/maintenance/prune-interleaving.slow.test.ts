@@ -92,11 +92,7 @@ test("any interleaving of backups, forgets, prunes and crashes keeps what is ref
         await apply(step, storage, kept);
         if (step.kind !== "backup") await assertHolds(storage, kept);
       }
-      await apply(
-        { kind: "prune", maxUnused: { kind: "bytes", bytes: 0 }, repackUncompressed: false },
-        storage,
-        kept,
-      );
+      await apply({ kind: "prune", maxUnused: { kind: "bytes", bytes: 0 }, repackUncompressed: false }, storage, kept);
       const { unused, duplicateBlobs } = await assertSound(storage);
       assert.deepEqual([unused?.blobs, duplicateBlobs], [0, 0]);
       await assertHolds(storage, kept);

@@ -124,12 +124,16 @@ export function decidePrune(facts: PruneFacts, rules: PruneRules): PruneDecision
   const removed = facts.packs.filter((pack) => !isNeeded(pack));
   const candidates = facts.packs.filter(isNeeded).flatMap((pack) => candidateOf(pack, facts, rules, smallBelowBytes));
   const small = candidates.filter(({ reason }) => reason === "small");
-  const worthwhile = small.length < fewestSmallPacks ? candidates.filter(({ reason }) => reason !== "small") : candidates;
+  const worthwhile =
+    small.length < fewestSmallPacks ? candidates.filter(({ reason }) => reason !== "small") : candidates;
   const unusedBytes = sum([...facts.packs, ...facts.missing], wasteBytes);
   const goneBytes = sum([...removed, ...facts.missing], wasteBytes);
   const repack = choose(worthwhile, {
     unusedBytes: unusedBytes - goneBytes,
-    maxUnusedBytes: maxUnusedBytes(rules.maxUnused, sum(facts.packs, ({ used }) => used.bytes)),
+    maxUnusedBytes: maxUnusedBytes(
+      rules.maxUnused,
+      sum(facts.packs, ({ used }) => used.bytes),
+    ),
     maxRepackBytes: rules.maxRepackBytes,
     smallBelowBytes,
   });

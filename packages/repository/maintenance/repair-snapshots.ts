@@ -20,6 +20,8 @@ export interface RepairSnapshotsRequest {
   readonly unreadable: readonly string[];
   /** Removes what is replaced. Without it the new forms get the tag `repaired`, as with restic. */
   readonly forget: boolean;
+  /** The tags that the new form of a snapshot inherits; all of the old one without it. */
+  readonly inheritedTags?: ((old: StoredSnapshot) => readonly string[]) | undefined;
   /** Finds out everything, and writes nothing. */
   readonly dryRun: boolean;
   readonly mayWrite: Promise<void>;
@@ -103,8 +105,10 @@ export async function repairSnapshots(
     const outcome = tree === null ? "lost" : tree === snapshot.tree ? "whole" : "changed";
     const isRemoved = forget && outcome !== "whole";
     let newId: string | null = null;
-    if (!dryRun && tree !== null && outcome === "changed")
-      newId = await replacer.replace(snapshot, { tree, ...(forget ? {} : { tags: withTag(snapshot.tags) }) });
+    if (!dryRun && tree !== null && outcome === "changed") {
+      const inherited = request.inheritedTags?.(snapshot) ?? snapshot.tags;
+      newId = await replacer.replace(snapshot, { tree, tags: forget ? inherited : withTag(inherited) });
+    }
     if (!dryRun && isRemoved && tree === null) await replacer.remove(snapshot.id);
     repaired.push({ snapshot, outcome, newId, isRemoved });
   }

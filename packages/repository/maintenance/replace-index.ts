@@ -1,6 +1,6 @@
 // Replaces the index: writes new index files, all durable before the first old one is removed.
 import { hasCode, HoldfastError } from "../errors.ts";
-import { encodeIndex } from "../format/index-file.ts";
+import { IndexEncoder } from "../format/index-file.ts";
 import type { PackedBlob } from "../format/pack.ts";
 import type { Repository } from "../store/repository.ts";
 import { forEachAtOnce } from "../store/repository.ts";
@@ -41,18 +41,26 @@ export interface ReplacedIndex {
  * old ones are there; later everything in `packs` is known, and perhaps still some of what the old files said besides.
  * Running it again finishes: the new files of the first run are then among the old ones.
  *
- * Throws `interrupted` after `signal`, what `packs` throws, and what the storage throws. An error before the first
- * removal leaves the old index untouched.
+ * Throws `interrupted` after `signal`, or its reason where that is a HoldfastError; what `packs` throws, and what the
+ * storage throws. An error before the first removal leaves the old index untouched.
  */
 export async function replaceIndex(repository: Repository, request: ReplaceIndexRequest): Promise<ReplacedIndex> {
   const { oldIndexes, signal, onProgress } = request;
   const written: string[] = [];
   let removed = 0;
-  for await (const packs of filesOf(request.packs)) {
+  const encoder = new IndexEncoder();
+  const write = async (): Promise<void> => {
     throwIfAborted(signal);
-    written.push(await repository.saveUnpacked("index", encodeIndex(packs)));
+    written.push(await repository.saveUnpacked("index", encoder.finish()));
+    encoder.clear();
     onProgress?.({ written: written.length, removed });
+  };
+  for await (const pack of request.packs) {
+    if (pack.blobs.length === 0) continue;
+    if (encoder.blobs > 0 && encoder.blobs + pack.blobs.length > blobsPerIndexFile) await write();
+    encoder.add(pack);
   }
+  if (encoder.blobs > 0) await write();
   throwIfAborted(signal);
   repository.forgetIndex();
   // A name is the sum of what was encrypted anew, so that no new file has the name of an old one.
@@ -65,22 +73,6 @@ export async function replaceIndex(repository: Repository, request: ReplaceIndex
   return { written, removed };
 }
 
-async function* filesOf(packs: Iterable<PackListing> | AsyncIterable<PackListing>): AsyncGenerator<PackListing[]> {
-  let file: PackListing[] = [];
-  let blobs = 0;
-  for await (const pack of packs) {
-    if (pack.blobs.length === 0) continue;
-    if (blobs > 0 && blobs + pack.blobs.length > blobsPerIndexFile) {
-      yield file;
-      file = [];
-      blobs = 0;
-    }
-    file.push(pack);
-    blobs += pack.blobs.length;
-  }
-  if (blobs > 0) yield file;
-}
-
 async function removeIndex(repository: Repository, name: string): Promise<void> {
   try {
     await repository.storage.remove("index", name);
@@ -90,6 +82,7 @@ async function removeIndex(repository: Repository, name: string): Promise<void> 
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted)
-    throw new HoldfastError("interrupted", "replacing the index was interrupted", { cause: signal.reason });
+  if (!signal?.aborted) return;
+  if (signal.reason instanceof HoldfastError) throw signal.reason;
+  throw new HoldfastError("interrupted", "replacing the index was interrupted", { cause: signal.reason });
 }

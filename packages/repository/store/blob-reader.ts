@@ -6,9 +6,12 @@ import { hasCode, HoldfastError } from "../errors.ts";
 import type { BlobIndex, BlobLocation, BlobType } from "../index/blob-index.ts";
 import type { Storage } from "../storage/storage.ts";
 
-/** Trees that are read one after another mostly lie one after another: they are fetched in windows of this size. */
+/**
+ * Trees that are read one after another mostly lie one after another, or one before another, since a tree is stored
+ * behind those below it: they are fetched in windows of this size, which begin at multiples of half of it.
+ */
 const windowBytes = 512 * 1024;
-const keptWindows = 8;
+const keptWindows = 16;
 
 interface Window {
   readonly pack: string;
@@ -97,7 +100,7 @@ export class BlobReader {
     const again = this.#windows.find(covers);
     if (again) return again;
     if (packBytes < end) throw new HoldfastError("damaged", `the pack has only ${packBytes} bytes`);
-    const offset = location.offset;
+    const offset = location.offset - (location.offset % (windowBytes / 2));
     const bytes = this.#storage.read("pack", location.pack, {
       offset,
       lengthBytes: Math.min(windowBytes, packBytes - offset),

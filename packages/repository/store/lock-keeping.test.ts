@@ -166,10 +166,10 @@ test("two that wake up at the same moment: at most one goes on", async () => {
   const other = await held.shared.open(there);
   const [mine, theirs] = await Promise.allSettled([
     held.storesSnapshot(),
-    RepositoryLock.take(other, exclusive).then(async (lock) => {
-      await using pruning = lock;
+    (async () => {
+      await using pruning = await RepositoryLock.take(other, exclusive);
       await pruning.settled;
-    }),
+    })(),
   ]);
   assert.ok(mine.status === "rejected" || theirs.status === "rejected");
 });

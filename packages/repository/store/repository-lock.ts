@@ -293,7 +293,7 @@ function notRefreshed(cause: HoldfastError): HoldfastError {
 function withHint(error: unknown): unknown {
   if (!(error instanceof HoldfastError) || !["permission", "refused", "no-space"].includes(error.code)) return error;
   return new HoldfastError(error.code, `the repository cannot be locked: ${error.message}`, {
-    hint: `${error.hint}; a command that only reads works without a lock: pass --no-lock`,
+    hint: `${error.hint}; a verb of \`holdfast repo\` that only reads works without a lock: pass --no-lock`,
     context: error.context,
     cause: error,
   });

@@ -355,7 +355,10 @@ export async function findKey(
     try {
       const bytes = await options.storage.read("key", name);
       if (idOf(bytes) !== name)
-        throw new HoldfastError("damaged", `the key file ${name} is damaged`, { context: { name } });
+        throw new HoldfastError("damaged", `the key file ${name} is damaged`, {
+          hint: "bring it back from a copy of the repository, or use the password of another key; without a key nothing can be decrypted",
+          context: { name },
+        });
       const masterKey = await openKeyFile(parseKeyFile(bytes), options.password, kernel);
       if (masterKey && fits(masterKey)) return { masterKey, keyId: name };
       if (masterKey) misfit ??= { masterKey, keyId: name };

@@ -118,7 +118,7 @@ export class DirectoryScanner {
   /** In ascending order of bytes, which is the order of byte strings. */
   #names(path: Buffer, selection: Selection): string[] {
     try {
-      const all = this.#parts.metadata.readdir(path).map(byteString).sort();
+      const all = this.#parts.metadata.names(path).sort();
       const markers = selection.markersIn(path, (message) =>
         this.#problem(path, "scan", new HoldfastError("source", message)),
       );

@@ -73,8 +73,10 @@ export class OpenDirectory {
     // Mostly a directory came in one piece: then that is its tree.
     if (whole?.largeFiles.length === 0) return whole.json;
     const pieces: Buffer[] = [];
+    const lastPieces = new Map<number, Part>();
     for (const slot of this.#order) {
-      const { largeFiles, largeNodes, json: tree } = this.#parts.get(slot)!;
+      const part = this.#parts.get(slot)!;
+      const { largeFiles, largeNodes, json: tree } = part;
       const json = nodesOfTree(tree);
       let from = 0;
       for (const [i, { at }] of largeFiles.entries()) {
@@ -83,21 +85,26 @@ export class OpenDirectory {
         if (node) pieces.push(Buffer.from(`,${encodeNodeHead(node, formatTime)}${encodeNodeTail(node)}`));
         from = at;
       }
-      pieces.push(json.subarray(from));
+      lastPieces.set(pieces.push(json.subarray(from)) - 1, part);
     }
-    const json = treeOf(pieces);
-    // A large directory should not lie here twice while it is stored.
-    this.release();
+    // A large directory should not lie here twice: what is copied is given back while the rest is copied.
+    const json = treeOf(pieces, (index) => {
+      const part = lastPieces.get(index);
+      if (part) giveBack(part);
+    });
+    this.#parts.clear();
     this.#parts.set(0, { json, largeFiles: [], largeNodes: [] });
     return json;
   }
 
-  /** Gives the memory of all parts back at once: the collector sees small objects and would wait. */
   release(): void {
-    for (const { json } of this.#parts.values()) {
-      const memory = json.buffer;
-      if (memory instanceof ArrayBuffer && memory.byteLength === json.byteLength) memory.transfer(0);
-    }
+    for (const part of this.#parts.values()) giveBack(part);
     this.#parts.clear();
   }
+}
+
+/** Gives the memory of a part back at once: the collector sees small objects and would wait. */
+function giveBack({ json }: Part): void {
+  const memory = json.buffer;
+  if (memory instanceof ArrayBuffer && memory.byteLength === json.byteLength) memory.transfer(0);
 }

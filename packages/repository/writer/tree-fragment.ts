@@ -12,15 +12,19 @@ const base = beginning.length - 1;
 const zeroId = "0".repeat(64);
 const startBytes = 64 * 1024;
 
-/** The JSON of a tree from pieces of nodes, each node with a comma before it. */
-export function treeOf(pieces: readonly Uint8Array[]): Buffer {
+/**
+ * The JSON of a tree from pieces of nodes, each node with a comma before it. `copied` is called with the number of each
+ * piece that is no longer needed.
+ */
+export function treeOf(pieces: readonly Uint8Array[], copied?: (index: number) => void): Buffer {
   const nodesBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
   // Not from Buffer's pool: who is done with it may give the memory back.
   const tree = Buffer.allocUnsafeSlow(beginning.length + Math.max(0, nodesBytes - 1) + end.length);
   let at = base;
-  for (const piece of pieces) {
+  for (const [index, piece] of pieces.entries()) {
     tree.set(piece, at);
     at += piece.length;
+    copied?.(index);
   }
   // The comma before the first node gives way to the end of the beginning.
   beginning.copy(tree);

@@ -20,7 +20,8 @@ export async function repairConfig(
   const dryRun = options.dryRun ?? false;
   const storage = storageOf(context);
   await using _ = { [Symbol.asyncDispose]: () => storage.close() };
-  const password = givenPassword(context.globals, context.environment) ?? (await askPassword(promptOf(context), context.globals));
+  const password =
+    givenPassword(context.globals, context.environment) ?? (await askPassword(promptOf(context), context.globals));
   const plan = await planRepairConfig(openOptions(context, storage, password));
   const { state, config, evidence } = plan;
   if (!dryRun) await applyRepairConfig(storage, plan, (bytes) => keepCopy("config-damaged", bytes));

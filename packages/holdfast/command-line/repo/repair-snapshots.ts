@@ -9,11 +9,13 @@ import {
 } from "@holdfast/repository";
 import { formatCount } from "../../display/amounts.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
+import { stackOf } from "../../records/tags.ts";
 import type { Context } from "../context.ts";
 import { printableName } from "../display/printable.ts";
 import { openForRepair, RepairProgress } from "../repair-session.ts";
 import { chooseSnapshots, filterOfOptions, type KnownSnapshots } from "../snapshot-filter.ts";
 import { loadSnapshots } from "../snapshot-options.ts";
+import { tagsOfRepaired } from "../stack-snapshots.ts";
 import { formatTime } from "../values/times.ts";
 import type { RepairOptions } from "./repair.ts";
 
@@ -49,6 +51,7 @@ export async function repairSnapshots(
       unreadable,
       forget,
       dryRun,
+      inheritedTags: tagsOfRepaired,
       mayWrite: session.mayWrite,
       signal: session.signal,
     },
@@ -66,6 +69,11 @@ export async function repairSnapshots(
   for (const each of changed) {
     if (output.json) output.jsonLine(repairedJson(each));
     else for (const line of repairedLines(each, dryRun)) output.line(line);
+  }
+  const points = changed.filter(({ snapshot, outcome }) => outcome === "changed" && stackOf(snapshot) !== null);
+  if (points.length > 0) {
+    const what = formatCount(points.length, "recovery point");
+    output.warn(`${what} of stacks lost something: what is left of them counts as recovery points no more`);
   }
   if (!output.json)
     for (const id of unreadable) output.line(`${dryRun ? "would remove" : "removed"} unreadable snapshot ${id}`);

@@ -58,8 +58,8 @@ Examples:
 
   async run(context: Context, words: readonly string[], options: RewriteOptions): Promise<ExitCode> {
     const wish = wishOf(context, options);
-    const kind = wish.removeOld && !wish.dryRun ? "exclusive" : "shared";
-    await using session = await openSession(context, kind, !wish.dryRun);
+    const kind = wish.removeOld ? "exclusive" : "shared";
+    await using session = await openSession(context, wish.dryRun ? "none" : kind, true);
     const known = await loadSnapshots(context, session.repository);
     const chosen = chooseSnapshots(known, words, filterOfOptions(options, context.globals.host));
     const belongs = wish.removeOld ? belongsToStack : isRecord;

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import type { TestContext } from "node:test";
 import fc from "fast-check";
 import { HoldfastError } from "../errors.ts";
 import { check } from "../maintenance/check.ts";
@@ -224,10 +225,14 @@ function codeOf(error: unknown): string {
 }
 
 /** Prints the seed, and fails when nearly everything was refused: it would prove nothing. */
-async function assertProperty(turns: fc.Arbitrary<Turn[]>, allowed: readonly string[]): Promise<void> {
+async function assertProperty(
+  context: TestContext,
+  turns: fc.Arbitrary<Turn[]>,
+  allowed: readonly string[],
+): Promise<void> {
   const outcomes: string[] = [];
   const seed = Date.now() % 2 ** 31;
-  console.log(`seed ${seed}`);
+  context.diagnostic(`seed ${seed}`);
   const property = fc.asyncProperty(programs, turns, async (steps, order) => {
     const ledger = await runClients(steps, order);
     outcomes.push(...ledger.outcomes);
@@ -235,15 +240,15 @@ async function assertProperty(turns: fc.Arbitrary<Turn[]>, allowed: readonly str
   });
   await fc.assert(property, { seed, numRuns: runs, endOnFailure: true });
   const done = outcomes.filter((outcome) => outcome.endsWith(" done")).length;
-  console.log(`${done} of ${outcomes.length} steps were done`);
+  context.diagnostic(`${done} of ${outcomes.length} steps were done`);
   assert.ok(done > outcomes.length / 8);
 }
 
 /** The second client does all that it wants after so many operations of the first: for each number that matters. */
-async function atAnyMoment(first: Step, second: Step): Promise<void> {
+async function atAnyMoment(context: TestContext, first: Step, second: Step): Promise<void> {
   const apart = isLong ? 1 : 4;
   const offset = Date.now() % apart;
-  console.log(`every ${apart}th operation from number ${offset + 1}`);
+  context.diagnostic(`every ${apart}th operation from number ${offset + 1}`);
   const counts = { done: 0, refused: 0 };
   for (let before = 1 + offset; before <= mostOperations; before += apart) {
     const { outcomes } = await runClients(
@@ -263,15 +268,16 @@ describe("several clients at once", () => {
   /** It removes the only snapshot that has a file of the backup. */
   const prune: Step = { kind: "forget", at: 0, which: 4, thenPrune: true };
 
-  test("a prune at any moment of a backup leaves what it needs", () => atAnyMoment(backup, prune));
+  test("a prune at any moment of a backup leaves what it needs", (context) => atAnyMoment(context, backup, prune));
 
-  test("a backup at any moment of a prune keeps what it needs", () => atAnyMoment(prune, backup));
+  test("a backup at any moment of a prune keeps what it needs", (context) => atAnyMoment(context, prune, backup));
 
-  test("never take from each other what a snapshot needs, in any order of their operations", () =>
-    assertProperty(fc.array(run, { minLength: 5, maxLength: 20 }), ["done", "locked"]));
+  test("never take from each other what a snapshot needs, in any order of their operations", (context) =>
+    assertProperty(context, fc.array(run, { minLength: 5, maxLength: 20 }), ["done", "locked"]));
 
-  test("nor when some of them die, or sleep until their locks are stale", () =>
+  test("nor when some of them die, or sleep until their locks are stale", (context) =>
     assertProperty(
+      context,
       fc.array(fc.oneof({ weight: 15, arbitrary: run }, { weight: 1, arbitrary: failure }), {
         minLength: 20,
         maxLength: 80,
