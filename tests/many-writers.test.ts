@@ -1,6 +1,6 @@
 // Many programs on one repository at once: they wait for or refuse each other, and never harm one another.
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { expectStatus, isLong, message, programPath, run } from "./support/programs.ts";
@@ -27,6 +27,11 @@ function changeTrees(place: Workplace, round: number): void {
 /** restic beside the test, without a cache. */
 function startRestic(place: Workplace, ...words: string[]): Running {
   return place.startProgram(programPath("restic"), ["-r", place.repository, "--no-cache", ...words]);
+}
+
+/** Those that are there under their final name. */
+function locksIn(place: Workplace): number {
+  return readdirSync(path.join(place.repository, "locks")).filter((name) => /^[0-9a-f]{64}$/.test(name)).length;
 }
 
 /** What was captured, by snapshot. */
@@ -88,7 +93,7 @@ describe("many at once", () => {
 
 describe("a writer that holds its lock", () => {
   const place = new Workplace("lock-holder");
-  const locks = (): number => place.storeFiles("locks").length;
+  const locks = (): number => locksIn(place);
   before(() => {
     place.write("source/file", prose("source", 100_000));
     place.init();
@@ -201,7 +206,7 @@ describe("the verbs", () => {
     it(`take the lock that restic takes: beside a ${kind} lock the same are refused`, async () => {
       // The test's own process holds it, as far as anybody can tell.
       const holder = kind === "shared" ? place.start(["backup", "--stdin"]) : place.start(["key", "passwd"]);
-      await until("the lock", () => place.storeFiles("locks").length === 1);
+      await until("the lock", () => locksIn(place) === 1);
       const disagree: string[] = [];
       for (const words of kind === "shared" || isLong ? verbs : verbs.filter(isTelling)) {
         const [ours, theirs] = [place.start(words), startRestic(place, ...words)];
