@@ -1,6 +1,6 @@
 // Runs that are told to end: signals, readers that go away, a cache that is deleted while it is used.
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expectStatus, mainFile } from "./support/programs.ts";
@@ -48,7 +48,7 @@ describe("a run that is told to end", () => {
     await locked(terminal);
     await sleep(100);
     terminal.kill("SIGKILL");
-    await until("the end of the backup", () => place.storeFiles("locks").length === 0, 10_000);
+    await until("the end of the backup", () => readdirSync(place.at("repository", "locks")).length === 0, 10_000);
     assert.deepEqual(place.snapshots(), []);
   });
 

@@ -23,8 +23,8 @@ export { encodeSnapshot } from "./format/snapshot.ts";
 export { parseTree } from "./format/tree.ts";
 export type { BlobIndex, BlobLocation, BlobType } from "./index/blob-index.ts";
 export { plainSizeBytes } from "./index/plain-size.ts";
-export { check } from "./maintenance/check.ts";
-export type { CheckOptions } from "./maintenance/check.ts";
+export { check } from "./maintenance/check/check.ts";
+export type { CheckOptions } from "./maintenance/check/check.ts";
 export type {
   BlobName,
   CheckEvent,
@@ -34,54 +34,60 @@ export type {
   FindingKind,
   HurtGroup,
   Severity,
-} from "./maintenance/check-report.ts";
+} from "./maintenance/check/check-report.ts";
 export type { BlobsByType } from "./maintenance/blobs-of-packs.ts";
 export { blobsOfPacks } from "./maintenance/blobs-of-packs.ts";
-export type { CalendarSpan } from "./maintenance/calendar-span.ts";
-export { formatCalendarSpan, isEmptySpan, parseCalendarSpan, systemZone } from "./maintenance/calendar-span.ts";
-export type { CopyEvent, CopyReport, CopyRequest } from "./maintenance/copy.ts";
-export { copy } from "./maintenance/copy.ts";
-export type { Forgotten } from "./maintenance/forget.ts";
-export { forgetSnapshots } from "./maintenance/forget.ts";
-export type { ForgetGroup, ForgetPlan, ForgetPolicy, KeptSnapshot } from "./maintenance/forget-policy.ts";
-export { applyPolicy, emptyPolicy, forgetPeriods, isEmptyPolicy, planForget } from "./maintenance/forget-policy.ts";
-export type { InspectedKey, KeyState } from "./maintenance/inspect-keys.ts";
-export { inspectKeys } from "./maintenance/inspect-keys.ts";
-export type { RepositoryKey } from "./maintenance/keys.ts";
-export { addKey, changePassword, listKeys, removeKey } from "./maintenance/keys.ts";
-export type { TagChange } from "./maintenance/change-tags.ts";
-export { changeTags } from "./maintenance/change-tags.ts";
+export type { CalendarSpan } from "./maintenance/forget/calendar-span.ts";
+export { formatCalendarSpan, isEmptySpan, parseCalendarSpan, systemZone } from "./maintenance/forget/calendar-span.ts";
+export type { CopyEvent, CopyReport, CopyRequest } from "./maintenance/copy/copy.ts";
+export { copy } from "./maintenance/copy/copy.ts";
+export type { Forgotten } from "./maintenance/forget/forget.ts";
+export { forgetSnapshots } from "./maintenance/forget/forget.ts";
+export type { ForgetGroup, ForgetPlan, ForgetPolicy, KeptSnapshot } from "./maintenance/forget/forget-policy.ts";
+export {
+  applyPolicy,
+  emptyPolicy,
+  forgetPeriods,
+  isEmptyPolicy,
+  planForget,
+} from "./maintenance/forget/forget-policy.ts";
+export type { InspectedKey, KeyState } from "./maintenance/keys/inspect-keys.ts";
+export { inspectKeys } from "./maintenance/keys/inspect-keys.ts";
+export type { RepositoryKey } from "./maintenance/keys/keys.ts";
+export { addKey, changePassword, listKeys, removeKey } from "./maintenance/keys/keys.ts";
+export type { TagChange } from "./maintenance/rewrite/change-tags.ts";
+export { changeTags } from "./maintenance/rewrite/change-tags.ts";
 export { SnapshotReplacer } from "./maintenance/replace-snapshot.ts";
-export type { RewriteEvent, RewriteRequest } from "./maintenance/rewrite-snapshots.ts";
-export { rewriteSnapshots } from "./maintenance/rewrite-snapshots.ts";
+export type { RewriteEvent, RewriteRequest } from "./maintenance/rewrite/rewrite-snapshots.ts";
+export { rewriteSnapshots } from "./maintenance/rewrite/rewrite-snapshots.ts";
 export { loadPack } from "./maintenance/load-pack.ts";
-export type { PackSize, PackSubset } from "./maintenance/pack-subset.ts";
-export { choosePacks, firstOfSize, isInPart, mostParts } from "./maintenance/pack-subset.ts";
-export { passwordWeakness } from "./maintenance/password-weakness.ts";
-export type { GroupKey, Grouping } from "./maintenance/snapshot-groups.ts";
-export { groupSnapshots, hasTags } from "./maintenance/snapshot-groups.ts";
-export type { RecoverFacts, RecoverPlan } from "./maintenance/recover.ts";
-export { applyRecover, planRecover } from "./maintenance/recover.ts";
-export type { Remedies } from "./maintenance/remedies.ts";
-export { remediesOf } from "./maintenance/remedies.ts";
-export type { RepairConfigPlan } from "./maintenance/repair-config.ts";
-export { applyRepairConfig, planRepairConfig } from "./maintenance/repair-config.ts";
-export type { PackIndexRepair, RepairIndexPhase, RepairIndexPlan } from "./maintenance/repair-index.ts";
-export { applyRepairIndex, planRepairIndex } from "./maintenance/repair-index.ts";
-export type { PackSalvage, RepairPacksPhase, RepairPacksPlan } from "./maintenance/repair-packs.ts";
-export { applyRepairPacks, planRepairPacks } from "./maintenance/repair-packs.ts";
-export type { RepairedSnapshot, RepairSnapshotsEvent } from "./maintenance/repair-snapshots.ts";
-export { repairSnapshots } from "./maintenance/repair-snapshots.ts";
-export type { PruneEvent, PruneOptions, PrunePhase, PrunePlan } from "./maintenance/plan-prune.ts";
-export { planPrune } from "./maintenance/plan-prune.ts";
-export type { PruneReport } from "./maintenance/prune.ts";
-export { applyPrune } from "./maintenance/prune.ts";
-export type { MaxUnused, PruneDecision, PruneRules, PruneStatistics } from "./maintenance/prune-plan.ts";
-export { usualPruneRules } from "./maintenance/prune-plan.ts";
-export type { SizeStatistics } from "./maintenance/size-statistics.ts";
-export { sizeStatistics } from "./maintenance/size-statistics.ts";
-export type { StatsCompression, StatsMode, StatsOptions, StatsReport } from "./maintenance/stats.ts";
-export { stats, statsModes } from "./maintenance/stats.ts";
+export type { PackSize, PackSubset } from "./maintenance/check/pack-subset.ts";
+export { choosePacks, firstOfSize, isInPart, mostParts } from "./maintenance/check/pack-subset.ts";
+export { passwordWeakness } from "./maintenance/keys/password-weakness.ts";
+export type { GroupKey, Grouping } from "./maintenance/forget/snapshot-groups.ts";
+export { groupSnapshots, hasTags } from "./maintenance/forget/snapshot-groups.ts";
+export type { RecoverFacts, RecoverPlan } from "./maintenance/repair/recover.ts";
+export { applyRecover, planRecover } from "./maintenance/repair/recover.ts";
+export type { Remedies } from "./maintenance/check/remedies.ts";
+export { remediesOf } from "./maintenance/check/remedies.ts";
+export type { RepairConfigPlan } from "./maintenance/repair/repair-config.ts";
+export { applyRepairConfig, planRepairConfig } from "./maintenance/repair/repair-config.ts";
+export type { PackIndexRepair, RepairIndexPhase, RepairIndexPlan } from "./maintenance/repair/repair-index.ts";
+export { applyRepairIndex, planRepairIndex } from "./maintenance/repair/repair-index.ts";
+export type { PackSalvage, RepairPacksPhase, RepairPacksPlan } from "./maintenance/repair/repair-packs.ts";
+export { applyRepairPacks, planRepairPacks } from "./maintenance/repair/repair-packs.ts";
+export type { RepairedSnapshot, RepairSnapshotsEvent } from "./maintenance/repair/repair-snapshots.ts";
+export { repairSnapshots } from "./maintenance/repair/repair-snapshots.ts";
+export type { PruneEvent, PruneOptions, PrunePhase, PrunePlan } from "./maintenance/prune/plan-prune.ts";
+export { planPrune } from "./maintenance/prune/plan-prune.ts";
+export type { PruneReport } from "./maintenance/prune/prune.ts";
+export { applyPrune } from "./maintenance/prune/prune.ts";
+export type { MaxUnused, PruneDecision, PruneRules, PruneStatistics } from "./maintenance/prune/prune-plan.ts";
+export { usualPruneRules } from "./maintenance/prune/prune-plan.ts";
+export type { SizeStatistics } from "./maintenance/stats/size-statistics.ts";
+export { sizeStatistics } from "./maintenance/stats/size-statistics.ts";
+export type { StatsCompression, StatsMode, StatsOptions, StatsReport } from "./maintenance/stats/stats.ts";
+export { stats, statsModes } from "./maintenance/stats/stats.ts";
 export type { Change, DiffCounts, DiffOptions, DiffStatistics } from "./reader/diff.ts";
 export { diff } from "./reader/diff.ts";
 export type { DumpRequest } from "./reader/dump.ts";

@@ -8,8 +8,8 @@ import { Decompressor } from "../codec/zstd.ts";
 import { sealPack } from "../format/pack.ts";
 import { Kernel } from "../kernel/kernel.ts";
 import { packPieces } from "./pack-pieces.ts";
-import { PackVerifier, wordsPerBlob, writeBlob } from "./pack-verification.ts";
-import type { PackProblem } from "./pack-verification.ts";
+import { PackVerifier, wordsPerBlob, writeBlob } from "./check/pack-verification.ts";
+import type { PackProblem } from "./check/pack-verification.ts";
 
 test("pieces are the whole pack in order, and each blob lies in one of them", () => {
   const blob = fc.record({ gap: fc.integer({ min: -20, max: 30 }), lengthBytes: fc.nat(120) });

@@ -9,8 +9,8 @@ import type { Storage } from "../storage/storage.ts";
 import { FaultStorage, faultScript } from "../testing/fault-storage.ts";
 import type { Operation } from "../testing/fault-storage.ts";
 import { openRepository } from "../writer/backup-fixture.ts";
-import { empty } from "./copy-fixture.ts";
-import { names } from "./prune-fixture.ts";
+import { empty } from "./copy/copy-fixture.ts";
+import { names } from "./prune/prune-fixture.ts";
 import type { PackListing } from "./replace-index.ts";
 import { replaceIndex } from "./replace-index.ts";
 

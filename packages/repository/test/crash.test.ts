@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { hasCode } from "../errors.ts";
 import { createKeyFile } from "../format/key-file.ts";
-import { check } from "../maintenance/check.ts";
+import { check } from "../maintenance/check/check.ts";
 import { selectEverything } from "../selection/selection-rules.ts";
 import { LocalStorage } from "../storage/local.ts";
 import type { Storage } from "../storage/storage.ts";

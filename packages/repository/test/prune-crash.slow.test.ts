@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { hasCode } from "../errors.ts";
-import { forgetSnapshots } from "../maintenance/forget.ts";
-import { copyFiles, empty } from "../maintenance/copy-fixture.ts";
-import type { Files } from "../maintenance/prune-fixture.ts";
+import { forgetSnapshots } from "../maintenance/forget/forget.ts";
+import { copyFiles, empty } from "../maintenance/copy/copy-fixture.ts";
+import type { Files } from "../maintenance/prune/prune-fixture.ts";
 import {
   assertHolds,
   assertSound,
@@ -17,7 +17,7 @@ import {
   prune,
   storeMixedSnapshot,
   storeSnapshot,
-} from "../maintenance/prune-fixture.ts";
+} from "../maintenance/prune/prune-fixture.ts";
 import { LocalStorage } from "../storage/local.ts";
 import type { Storage } from "../storage/storage.ts";
 import { Repository } from "../store/repository.ts";
