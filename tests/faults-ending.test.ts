@@ -1,6 +1,7 @@
 // Runs that are told to end: signals, readers that go away, a cache that is deleted while it is used.
 import assert from "node:assert/strict";
 import { readdirSync, rmSync } from "node:fs";
+import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expectStatus, mainFile } from "./support/programs.ts";
@@ -50,6 +51,18 @@ describe("a run that is told to end", () => {
     terminal.kill("SIGKILL");
     await until("the end of the backup", () => readdirSync(place.at("repository", "locks")).length === 0, 10_000);
     assert.deepEqual(place.snapshots(), []);
+  });
+
+  it("by its terminal going away, is not ended when nohup has started it", async () => {
+    const launcher = path.resolve(mainFile, "../../../holdfast");
+    const words = ["nohup", launcher, "repo", "-r", place.repository, "backup", "--force", "source"];
+    const terminal = place.startProgram("script", ["--quiet", "--command", words.join(" "), "/dev/null"]);
+    await locked(terminal);
+    terminal.kill("SIGKILL");
+    await until("the end of the backup", () => readdirSync(place.at("repository", "locks")).length === 0, 20_000);
+    const made = place.snapshots();
+    assert.equal(made.length, 1);
+    place.done("forget", ...made);
   });
 
   it("not by SIGHUP from a program: that is how `restic unlock` asks whether the owner of a lock lives", async () => {

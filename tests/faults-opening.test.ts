@@ -163,11 +163,14 @@ describe("a repository that is locked", () => {
     expectStatus(await running.ended(), 0);
   });
 
-  it("does not wait for locks whose process is gone or that are too old", async () => {
+  it("removes locks whose process is gone or that are too old, when they are in the way, and with unlock", async () => {
     await using locks = new AsyncDisposableStack();
     locks.use(await lockOf(hostname(), 4_194_000, true));
     locks.use(await lockOf("far-away.example", 1, true, 31));
     place.backup("source");
+    assert.equal(place.storeFiles("locks").length, 0);
+    locks.use(await lockOf(hostname(), 4_194_000, true));
+    locks.use(await lockOf("far-away.example", 1, true, 31));
     assert.equal(message(place.done("unlock", "--json"), "summary")["locks_removed"], 2);
     assert.equal(place.storeFiles("locks").length, 0);
   });

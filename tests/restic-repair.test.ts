@@ -138,7 +138,9 @@ for (const maker of ["holdfast", "restic"] as const) {
     function repair(program: Program, words: readonly string[], pack: string): void {
       const full = ["repair", ...words.map((word) => (word === "ID" ? pack : word))];
       const outcome = program === "holdfast" ? place.holdfast(full) : place.restic(full);
-      expectStatus(outcome, 0);
+      // Ours says with 3 that something is lost, or left for the next repair.
+      if (program === "restic") expectStatus(outcome, 0);
+      else assert.ok([0, 3].includes(outcome.status ?? -1), outcome.stderr);
       // Both keep what they remove in the current directory.
       if (words[0] === "packs") rmSync(place.at(`pack-${pack}`));
     }

@@ -190,6 +190,9 @@ describe("a stack with files that cannot be read as they are", () => {
     assert.equal(message(restored, "summary")["snapshot_id"], good);
     const asked = place.ends(3, "restore", idOf(outcome), "--to", place.at("asked"));
     assert.match(asked.stderr, /source uploads is partial/);
+    const { uploads } = place.application;
+    place.ends(3, "restore", idOf(outcome), "--path", uploads, "--to", place.at("folder"));
+    place.ends(0, "restore", idOf(outcome), "--path", path.join(uploads, "7"), "--to", place.at("file"));
   });
 
   it("goes on when files come and go while it runs, and what it stores comes back", async () => {

@@ -7,6 +7,7 @@ import { agePoint, copyPoint, noonDaysAgo } from "./support/aged-points.ts";
 import { forgeLock } from "./support/forged-snapshots.ts";
 import { killAtRandom } from "./support/killing.ts";
 import { expectStatus, isLong, message, run, type Outcome } from "./support/programs.ts";
+import { RestServer } from "./support/rest-server.ts";
 import { noise } from "./support/sample-tree.ts";
 import { forgedPoint, linesOf, type Json } from "./support/stack-points.ts";
 import { StackPlace } from "./support/stack-place.ts";
@@ -303,6 +304,131 @@ describe("prune of a stack that is suspicious", () => {
     await forgeLock(place.repository, false);
     assert.match(place.ends(11, "prune").stdout.toString(), /locked/);
     place.ends(0, "prune", "--dry-run");
+  });
+});
+
+describe("prune of a repository with more than one stack", () => {
+  const place = new PrunedPlace("stack-prune-shared");
+  const stateFile = path.join(place.stateDirectory, "state.db");
+  let other = "";
+  let newest = "";
+  before(async () => {
+    place.environment["RESTIC_PASSWORD"] = "three words and 7 numbers";
+    place.write("other/file", "other");
+    place.init();
+    configure({});
+    other = String(message(place.ends(0, "backup", "other", "--json"), "summary")["snapshot_id"]);
+    await place.aged(9);
+    newest = await place.aged(1);
+  });
+  after(() => place[Symbol.dispose]());
+
+  function configure({ url = place.repository, withOther = true }: { url?: string; withOther?: boolean }): void {
+    const plans = { daily: { to: { local: { keep: { last: 1 } } } } };
+    const stacks = { other: { sources: { more: { files: [place.at("other")] } }, plans } };
+    const more = { repositories: { local: { url, password_file: place.passwordFile } } };
+    place.configure(place.sources, more, { app: { sources: place.sources, plans }, ...(withOther ? stacks : {}) });
+  }
+
+  const packs = (): string[] => place.storeFiles("data").map(({ name }) => name);
+
+  /** Runs it without this file, then puts it back. */
+  function without(file: string, work: () => void): void {
+    const away = place.at(`away ${path.basename(file)}`);
+    renameSync(file, away);
+    try {
+      work();
+    } finally {
+      rmSync(file, { force: true, recursive: true });
+      renameSync(away, file);
+    }
+  }
+
+  /** `prune app` ends with 3, leaves the data alone, and says why. */
+  function leavesData(reason: RegExp): Outcome {
+    const before = packs();
+    const outcome = place.ends(3, "prune", "app", "--json");
+    const { bytes, halted } = message(outcome, "repository_prune") as { bytes: unknown; halted: Json[] };
+    assert.equal(bytes, null);
+    assert.match(halted.map((halt) => `${String(halt["stack"])}: ${String(halt["message"])}`).join("\n"), reason);
+    assert.deepEqual(packs(), before);
+    return outcome;
+  }
+
+  const removedBy = (outcome: Outcome): string[] =>
+    (message(outcome, "stack_prune") as { repositories: { removed: string[] }[] }).repositories[0]?.removed ?? [];
+
+  it("leaves the data alone while points of another stack are missing, in the configuration or not", async () => {
+    const file = path.join(place.repository, "snapshots", other);
+    without(file, () => {
+      assert.equal(
+        removedBy(leavesData(/^other: .*is gone from local/)).length,
+        1,
+        "of its own it removes what is to go",
+      );
+      const text = place.ends(3, "prune", "app").stdout.toString();
+      assert.match(text, /local: its data was left alone, for a stack in it is halted: other\n {2}other: .*\n {4}→ /);
+      configure({ withOther: false });
+      leavesData(/^other: .*is gone from local/);
+    });
+    configure({});
+    place.ends(0, "prune", "app");
+    assert.equal(place.check("--read-data").verdict, "clean");
+  });
+
+  it("removes nothing when what this host remembers cannot be read", async () => {
+    const old = await place.copy(newest, 9);
+    without(stateFile, () => {
+      writeFileSync(stateFile, "no database".repeat(1000));
+      assert.deepEqual(removedBy(leavesData(/app: the state of this host cannot be read/)), []);
+    });
+    assert.ok(place.ids().includes(old));
+  });
+
+  it("removes no proof of what has vanished", () => {
+    place.ends(0, "drill", "app");
+    without(path.join(place.repository, "snapshots", newest), () => void leavesData(/^app: .*is gone from local/));
+    assert.deepEqual(
+      place.record().proofs.map(({ snapshotId, removedAt }) => [snapshotId, removedAt]),
+      [[newest, null]],
+    );
+  });
+
+  it("removes nothing while a pack was damaged when it was last read, whatever a plain check says", () => {
+    // The largest holds content of files, which only reading all data looks at.
+    const bySize = place.storeFiles("data").toSorted((a, b) => b.sizeBytes - a.sizeBytes);
+    const { path: file } = bySize[0] ?? assert.fail("no pack");
+    const broken = readFileSync(file);
+    broken[8]! ^= 1;
+    without(file, () => {
+      writeFileSync(file, broken);
+      place.ends(1, "check", "app", "--read-data");
+      place.ends(0, "check", "app");
+      leavesData(/app: the pack .{8} of local was damaged when it was last read/);
+    });
+    place.ends(0, "check", "app", "--read-data");
+    place.ends(0, "prune", "app", "--dry-run");
+  });
+
+  it("says so when the storage lets nobody remove a snapshot", async () => {
+    const old = await place.copy(newest, 8);
+    await using server = await RestServer.start(place.directory, "--append-only");
+    configure({ url: server.address("repository") });
+    const outcome = leavesData(/^$/);
+    const [{ failed } = assert.fail()] = message(outcome, "stack_prune")["repositories"] as { failed: Json[] }[];
+    configure({});
+    assert.ok(failed.some(({ id }) => id === old));
+    assert.deepEqual(new Set(failed.map((each) => each["error_code"])), new Set(["refused"]));
+    assert.deepEqual(new Set(removedBy(place.ends(0, "prune", "app", "--json"))), new Set(failed.map(({ id }) => id)));
+  });
+
+  it("removes no data of a repository in which all snapshots are missing", () => {
+    without(place.at("state"), () =>
+      without(path.join(place.repository, "snapshots"), () => {
+        mkdirSync(path.join(place.repository, "snapshots"));
+        leavesData(/app: the repository local has data and no snapshot/);
+      }),
+    );
   });
 });
 

@@ -142,9 +142,11 @@ export class Workplace implements Disposable {
   storeFiles(under = ""): StoreFile[] {
     return readdirSync(path.join(this.repository, under), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
-      .map((entry) => {
+      .flatMap((entry) => {
         const file = path.join(entry.parentPath, entry.name);
-        return { name: path.relative(this.repository, file), path: file, sizeBytes: statSync(file).size };
+        // A program that runs may have taken it away since it was listed.
+        const sizeBytes = statSync(file, { throwIfNoEntry: false })?.size;
+        return sizeBytes === undefined ? [] : { name: path.relative(this.repository, file), path: file, sizeBytes };
       })
       .toSorted((left, right) => (left.name < right.name ? -1 : 1));
   }

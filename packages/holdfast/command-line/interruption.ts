@@ -10,13 +10,16 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #hadTerminal = hasTerminal();
+  readonly #ignoresHangUp: boolean;
   readonly #handler = (name: NodeJS.Signals): void => {
     if (name === "SIGHUP" && !this.#isHungUp()) return;
     if (this.#controller.signal.aborted) process.exit(exitCodes.interrupted);
     this.abort(new HoldfastError("interrupted", `interrupted by ${name}`));
   };
 
-  constructor() {
+  /** `ignoresHangUp`: it was started to outlive its terminal, as by nohup, which Node itself forgets. */
+  constructor(ignoresHangUp: boolean) {
+    this.#ignoresHangUp = ignoresHangUp;
     for (const name of signals) process.on(name, this.#handler);
   }
 
@@ -37,7 +40,7 @@ export class Interruption implements Disposable {
    * itself. So it counts when it comes from where it is meant to: a terminal that has gone.
    */
   #isHungUp(): boolean {
-    return this.#hadTerminal && !hasTerminal();
+    return !this.#ignoresHangUp && this.#hadTerminal && !hasTerminal();
   }
 }
 

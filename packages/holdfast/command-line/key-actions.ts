@@ -60,8 +60,21 @@ export async function showKeys({ context, open }: KeyPlace): Promise<void> {
     hostName: host,
     created: formatTime(timeOf(createdNs)),
   }));
-  if (output.json) return output.jsonLine(rows);
-  const lines = renderTable(
+  if (output.json) output.jsonLine(rows);
+  else for (const line of keyLines(rows)) output.line(line);
+  if (damaged.length > 0) throw damagedKeys(damaged.length, session.repository.storage.location);
+}
+
+interface KeyRow {
+  readonly current: boolean;
+  readonly id: string;
+  readonly userName: string;
+  readonly hostName: string;
+  readonly created: string;
+}
+
+function keyLines(rows: readonly KeyRow[]): string[] {
+  return renderTable(
     [
       { title: " ID", cell: (row) => (row.current ? "*" : " ") + row.id.slice(0, 8) },
       { title: "User", cell: (row) => printableName(row.userName) },
@@ -71,7 +84,12 @@ export async function showKeys({ context, open }: KeyPlace): Promise<void> {
     rows,
     [],
   );
-  for (const line of lines) output.line(line);
+}
+
+function damagedKeys(count: number, location: string): HoldfastError {
+  return new HoldfastError("damaged", `${formatCount(count, "key file")} of ${location} cannot be used`, {
+    hint: "bring it back from a copy of the repository, or remove it with `key remove` and add its password anew",
+  });
 }
 
 export async function addOne({ context, open }: KeyPlace, options: KeyOptions): Promise<void> {
@@ -127,10 +145,7 @@ function requireGoodKeys(keys: readonly InspectedKey[], location: string): void 
     throw new HoldfastError("damaged", `there are no key files at ${location}`, {
       hint: "bring the directory `keys` back from a copy: without it nothing can be decrypted",
     });
-  if (damaged.length > 0)
-    throw new HoldfastError("damaged", `${formatCount(damaged.length, "key file")} of ${location} cannot be used`, {
-      hint: "bring it back from a copy of the repository, or remove it with `key remove` and add its password anew",
-    });
+  if (damaged.length > 0) throw damagedKeys(damaged.length, location);
   if (!keys.some(({ state }) => state === "opens"))
     throw new HoldfastError("wrong-password", `wrong password: it opens no key of ${location}`);
 }

@@ -45,7 +45,12 @@ export class LogFile {
   #rotate(): void {
     for (let number = olderFiles - 1; number >= 0; number--) {
       const from = number === 0 ? this.#path : `${this.#path}.${number}`;
-      if (statSync(from, { throwIfNoEntry: false }) !== undefined) renameSync(from, `${this.#path}.${number + 1}`);
+      try {
+        renameSync(from, `${this.#path}.${number + 1}`);
+      } catch (error) {
+        // There are not so many yet, or another process is rotating, too.
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      }
     }
   }
 

@@ -161,6 +161,17 @@ export class Output {
     this.#stdout.write(text);
   }
 
+  /** Writes what was gathered, and waits until it is known whether anybody has read it: see `closed`. */
+  drain(): Promise<void> {
+    this.flush();
+    return new Promise((resolve) => {
+      this.#stdout.write("", (error) => {
+        if (error) this.#closed = true;
+        resolve();
+      });
+    });
+  }
+
   #toStderr(line: string): void {
     this.flush();
     this.live?.clear();

@@ -134,7 +134,7 @@ describe("output", () => {
 
 describe("interruption", () => {
   it("aborts with an error that says by what", () => {
-    using interruption = new Interruption();
+    using interruption = new Interruption(false);
     process.emit("SIGTERM", "SIGTERM");
     assert.equal(interruption.signal.aborted, true);
     assert.ok(hasCode(interruption.signal.reason, "interrupted"));

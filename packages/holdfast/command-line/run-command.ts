@@ -40,7 +40,7 @@ export async function runCommand(parts: ProcessParts): Promise<ExitCode> {
 }
 
 async function runVerb(parts: ProcessParts, invocation: Invocation, before: Output): Promise<ExitCode> {
-  using interruption = new Interruption();
+  using interruption = new Interruption(parts.environment["HOLDFAST_NOHUP"] === "1");
   let output = before;
   try {
     const globals = readGlobalOptions(invocation.globals, parts.environment);
@@ -63,8 +63,8 @@ async function runVerb(parts: ProcessParts, invocation: Invocation, before: Outp
       invocation.words,
       invocation.options,
     );
-    output.flush();
-    return code;
+    await output.drain();
+    return output.closed ? exitCodes.failed : code;
   } catch (error) {
     output.flush();
     // What goes wrong after the order to end is a consequence of it.

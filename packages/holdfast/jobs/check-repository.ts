@@ -15,7 +15,7 @@ import type { KnownPoint, RepositoryIdentity } from "../state/known-points.ts";
 import { checkPoint, type KnownBeginnings } from "./check-point.ts";
 import type { JobContext } from "./job-context.ts";
 import { choosePacksInTurn, coverageOf, memoriesAfter, type Coverage } from "./pack-rotation.ts";
-import { readPoints, type RecoveryPoint, type RepositoryPoints } from "./recovery-points.ts";
+import { readPoints, type RecordProblem, type RecoveryPoint, type RepositoryPoints } from "./recovery-points.ts";
 import { noted } from "./run-job.ts";
 import { damageOf, type StackFinding } from "./stack-finding.ts";
 import { pointsToKnow, vanishedPoints } from "./vanished-points.ts";
@@ -33,6 +33,7 @@ export interface CheckedRepository {
   readonly report: CheckReport;
   readonly points: readonly RecoveryPoint[];
   readonly pointFindings: readonly StackFinding[];
+  readonly recordProblems: readonly RecordProblem[];
   /** Null when nothing was read back. */
   readonly coverage: Coverage | null;
   /** Of all stacks; none when they are accepted. */
@@ -58,10 +59,8 @@ export async function checkRepository(
     repository,
     report,
     points,
-    pointFindings: [
-      ...(await findingsOfPoints(session, points)),
-      ...recordProblems.map(({ message }) => damageOf(repository, message)),
-    ],
+    pointFindings: await findingsOfPoints(session, points),
+    recordProblems,
     coverage,
     ...missPoints(identity, stacks, read, request, context),
   };

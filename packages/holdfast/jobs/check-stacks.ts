@@ -1,5 +1,6 @@
 // The job that looks for damage: repositories as a whole, and each recovery point against its manifest.
 import { HoldfastError, type Finding } from "@holdfast/repository";
+import { tellingError } from "../access/session.ts";
 import { repositoriesOfStacks, type ClosedRepository } from "../access/open-repositories.ts";
 import type { Configuration, StackConfiguration } from "../configuration/configuration.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "../exit-codes.ts";
@@ -48,7 +49,7 @@ export async function checkStacks(
         checked.push(await checkRepository(repository, new Set(names), request, context));
       } catch (error) {
         if (context.signal.aborted || !(error instanceof HoldfastError) || error.code === "internal") throw error;
-        failed.push({ repository, error });
+        failed.push({ repository, error: tellingError(error) });
       }
     }
     return stacks.map((stack) => {
@@ -76,7 +77,10 @@ function resultOf(
   const findings = [
     ...checked.flatMap((each) => [
       ...each.report.findings.flatMap((finding) => engineFinding(finding, each, stack)),
-      ...each.pointFindings.filter(({ snapshots }) => snapshots.length === 0 || snapshots.some((id) => ids.has(id))),
+      ...each.pointFindings.filter(({ snapshots }) => snapshots.some((id) => ids.has(id))),
+      ...each.recordProblems
+        .filter((problem) => problem.stack === stack.name)
+        .map(({ error }) => damageOf(each.repository, error.message)),
       ...vanishedFindings(stack, each),
     ]),
     ...incompleteFindings(stack, points, failed),
@@ -94,11 +98,11 @@ function resultOf(
 
 /** An error of the engine that hurts this stack, or that hurts nobody who could be named: then it is everybody's. */
 function engineFinding(
-  { severity, message, file, snapshotCount = 0, groups = [] }: Finding,
+  { severity, message, file, snapshotCount = 0, groups = [], isSaidBefore = false }: Finding,
   { repository, knownStacks }: CheckedRepository,
   stack: StackConfiguration,
 ): StackFinding[] {
-  if (severity !== "error") return [];
+  if (severity !== "error" || isSaidBefore) return [];
   // Of a snapshot that cannot be read only a host that knew it can tell whose it is.
   const owner = file?.type === "snapshot" ? knownStacks.get(file.name) : undefined;
   if (owner !== undefined && owner !== stack.name) return [];
@@ -129,7 +133,8 @@ function vanishedFindings({ name }: StackConfiguration, { repository, vanished }
 }
 
 function coverageOfAll(checked: readonly CheckedRepository[]): Coverage | null {
-  const each = checked.map(({ coverage }) => coverage);
+  // A repository that has no pack yet has nothing to verify.
+  const each = checked.map(({ coverage }) => coverage).filter((coverage) => coverage?.packs !== 0);
   if (each.length === 0 || each.includes(null)) return null;
   const known = each.filter((coverage) => coverage !== null);
   return {

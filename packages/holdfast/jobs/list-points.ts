@@ -1,10 +1,11 @@
 // Lists recovery points: those of the wanted stacks in all repositories that may have some.
+import { tellingError } from "../access/session.ts";
 import { HoldfastError } from "@holdfast/repository";
 import { OpenRepositories, repositoriesOfStacks, type ClosedRepository } from "../access/open-repositories.ts";
 import { nameHint } from "../configuration/nearest-name.ts";
 import type { ChoiceContext } from "./choose-snapshot.ts";
 import type { RepositoryIdentity } from "../state/known-points.ts";
-import { readPoints, type RecoveryPoint } from "./recovery-points.ts";
+import { readPoints, type RecordProblem, type RecoveryPoint } from "./recovery-points.ts";
 import type { PresentSnapshots } from "./vanished-points.ts";
 
 export interface PointList {
@@ -13,7 +14,7 @@ export interface PointList {
   readonly failed: readonly ClosedRepository[];
   /** Snapshot files that cannot be read, with their repository's name. */
   readonly damagedSnapshots: readonly { readonly id: string; readonly repository: string }[];
-  readonly recordProblems: readonly HoldfastError[];
+  readonly recordProblems: readonly RecordProblem[];
   /** Stacks that have recovery points in these repositories and were not asked for. */
   readonly otherStacks: readonly string[];
   /** What every repository that could be looked at holds, of whatever stack. */
@@ -37,7 +38,7 @@ export async function listPoints(
   const points: RecoveryPoint[] = [];
   const failed = [...repositories.failed];
   const damagedSnapshots: { id: string; repository: string }[] = [];
-  const recordProblems: HoldfastError[] = [];
+  const recordProblems: RecordProblem[] = [];
   const found = new Set<string>();
   const lookedAt: { identity: RepositoryIdentity; present: PresentSnapshots }[] = [];
   for (const opened of repositories.opened) {
@@ -51,7 +52,7 @@ export async function listPoints(
       lookedAt.push({ identity, present: read.present });
     } catch (error) {
       if (job.signal.aborted || !(error instanceof HoldfastError) || error.code === "internal") throw error;
-      failed.push({ repository: opened.repository, error });
+      failed.push({ repository: opened.repository, error: tellingError(error) });
     }
   }
   const [missing] = unknown.filter((name) => !found.has(name));

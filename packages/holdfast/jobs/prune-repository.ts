@@ -15,17 +15,19 @@ import type { Session } from "../access/session.ts";
 import type { RepositoryConfiguration, StackConfiguration } from "../configuration/configuration.ts";
 import { loadRecord, saveRecord } from "../records/record-snapshot.ts";
 import { danglingEntries } from "../retention/dangling-entries.ts";
-import { findHalts, type Halt } from "../retention/halts.ts";
 import { planRetention, type RetentionPlan } from "../retention/retention-plan.ts";
 import type { KnownPoint, RepositoryIdentity } from "../state/known-points.ts";
 import type { JobContext } from "./job-context.ts";
+import { findSuspicions, type StackHalt } from "./prune-suspicions.ts";
 import { readPoints, type RepositoryPoints } from "./recovery-points.ts";
 import { noted } from "./run-job.ts";
 import { pointsToKnow, vanishedPoints } from "./vanished-points.ts";
 
 export interface RepositoryPruneRequest {
-  /** Those that store in this repository. */
+  /** Those that store in this repository, and are cleaned up. */
   readonly stacks: readonly StackConfiguration[];
+  /** The names of all that store in it: what is removed of its data concerns each of them. */
+  readonly sharers: readonly string[];
   /** Changes nothing, and tells what would be done. */
   readonly dryRun: boolean;
   readonly listener: (repository: RepositoryConfiguration, event: PruneEvent) => void;
@@ -38,7 +40,9 @@ export interface PrunedRepository {
   /** Snapshots that are gone now; with `dryRun` none. */
   readonly removed: ReadonlySet<string>;
   readonly failed: readonly { readonly id: string; readonly error: HoldfastError }[];
-  /** Of the data; null when it was left alone, because a stack is halted. */
+  /** Of all stacks in the repository: with any of them its data is left alone. */
+  readonly halts: readonly StackHalt[];
+  /** Of the data; null when it was left alone: a stack is halted, or the storage let nobody remove a snapshot. */
   readonly statistics: PruneStatistics | null;
 }
 
@@ -52,14 +56,11 @@ export async function pruneRepository(
   request: RepositoryPruneRequest,
   context: JobContext,
 ): Promise<PrunedRepository> {
-  const { stacks, dryRun, listener } = request;
+  const { stacks, sharers, dryRun, listener } = request;
   await using session = await openConfigured(repository, context, { exclusive: !dryRun });
-  const names = new Set(stacks.map(({ name }) => name));
-  const read = await readPoints({ repository, session }, (stack) => names.has(stack), context.now());
-  const identity = { id: session.repository.id, name: repository.name };
-  const loss = "nobody can tell whether recovery points have vanished";
-  const known = noted(context, () => context.state.knownPoints.list(identity), loss) ?? [];
-  const plans = stacks.map((stack) => planOfStack(stack, repository, { read, known }, context));
+  const read = await readPoints({ repository, session }, (stack) => sharers.includes(stack), context.now());
+  const { halts, known } = await findSuspicions({ repository, session }, sharers, read, context);
+  const plans = stacks.map((stack) => planOfStack(stack, repository, { read, halts }, context));
   const removals = plans.flatMap(({ decisions }) =>
     decisions.flatMap(({ point, action }) => (action === "remove" ? [point.snapshot.id] : [])),
   );
@@ -67,47 +68,35 @@ export async function pruneRepository(
     planPrune(session.repository, { without, signal: session.signal }, (event) => listener(repository, event));
   // Whoever cannot read what is to stay must not remove what could take its place.
   const first = await survey(new Set(removals));
-  const isHalted = plans.some(({ halts }) => halts.length > 0);
-  const statistics = isHalted ? null : first.decision.statistics;
-  const result = { repository, plans, statistics };
+  const statistics = halts.length > 0 ? null : first.decision.statistics;
+  const result = { repository, plans, halts, statistics };
   if (dryRun) return { ...result, removed: new Set(), failed: [] };
+  const identity = { id: session.repository.id, name: repository.name };
   const { removed, failed } = await forget(session, removals, { identity, known, read }, context);
-  const hasChanged = (await forgetRecords(session, plans, context)) || removed.length > 0;
-  if (!isHalted) {
-    const plan = hasChanged ? await survey() : first;
-    await applyPrune(session.repository, plan, (event) => listener(repository, event));
-  }
-  return { ...result, removed: new Set(removed), failed };
+  // Then nothing else can be removed either, and nothing is as it was surveyed.
+  if (failed.length > 0 && removed.length === 0) return { ...result, statistics: null, removed: new Set(), failed };
+  const hasChanged = (await forgetRecords(session, plans, context)) || removals.length > 0;
+  if (halts.length > 0) return { ...result, removed: new Set(removed), failed };
+  const plan = hasChanged ? await survey() : first;
+  await applyPrune(session.repository, plan, (event) => listener(repository, event));
+  return { ...result, statistics: plan.decision.statistics, removed: new Set(removed), failed };
 }
 
 function planOfStack(
   stack: StackConfiguration,
   repository: RepositoryConfiguration,
-  { read, known }: { readonly read: RepositoryPoints; readonly known: readonly KnownPoint[] },
+  { read, halts }: { readonly read: RepositoryPoints; readonly halts: readonly StackHalt[] },
   context: JobContext,
 ): RetentionPlan {
-  const { hostname } = identityOfProcess();
-  const now = context.now();
-  const points = read.points.filter((point) => point.stack === stack.name);
-  const { runs } = context.state;
-  const ended = (operation: "backup" | "check") =>
-    noted(context, () => runs.listRuns({ stack: stack.name, operation }), "what was done before is not known")?.find(
-      ({ outcome }) => outcome !== "running",
-    ) ?? null;
-  const halts: Halt[] = findHalts({
-    stack: stack.name,
+  return planRetention({
+    stack,
     repository: repository.name,
-    points: points.filter(({ snapshot }) => snapshot.hostname === hostname),
-    lastBackup: ended("backup"),
-    lastCheck: ended("check"),
-    vanished: vanishedPoints(known, read.present).filter((point) => point.stack === stack.name),
-    unreadable: [
-      ...read.damagedSnapshots.map((id) => `the snapshot ${id.slice(0, 8)} cannot be read, and may be one of it`),
-      ...read.recordProblems.map(({ message }) => `${message}: it may hold pins`),
-    ],
-    now,
+    points: read.points.filter((point) => point.stack === stack.name),
+    hostname: identityOfProcess().hostname,
+    halts: halts.filter((halt) => halt.stack === stack.name).map(({ message, hint }) => ({ message, hint })),
+    now: context.now(),
+    localZone: systemZone,
   });
-  return planRetention({ stack, repository: repository.name, points, hostname, halts, now, localZone: systemZone });
 }
 
 interface KnownHere {
@@ -139,7 +128,7 @@ async function forget(
   return forgotten;
 }
 
-/** True when a record was stored anew: what it said of points that are gone is taken out. */
+/** Of stacks that are not halted. True when a record was stored anew: without what it said of points that are gone. */
 async function forgetRecords(
   { repository, mayWrite, signal }: Session,
   plans: readonly RetentionPlan[],
@@ -150,7 +139,9 @@ async function forgetRecords(
   const { hostname, username, uid, gid } = identityOfProcess();
   const { programVersion } = context;
   let hasChanged = false;
-  for (const { stack } of plans) {
+  for (const { stack, halts } of plans) {
+    // What has vanished may come back, and then its proofs count.
+    if (halts.length > 0) continue;
     const { record, problems } = await loadRecord(repository, stack);
     const additions = danglingEntries(record, present, context.now());
     if (problems.length > 0 || additions.proofs.length + additions.holds.length === 0) continue;

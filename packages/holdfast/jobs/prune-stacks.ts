@@ -1,10 +1,12 @@
 // The job that cleans up: recovery points that their plans do not keep, and the data that nothing needs any more.
+import { tellingError } from "../access/session.ts";
 import { HoldfastError, type PruneEvent } from "@holdfast/repository";
 import { repositoriesOfStacks, type ClosedRepository } from "../access/open-repositories.ts";
 import type { Configuration, RepositoryConfiguration, StackConfiguration } from "../configuration/configuration.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "../exit-codes.ts";
 import type { RetentionPlan } from "../retention/retention-plan.ts";
 import type { RunResult } from "../state/runs.ts";
+import { worstExitCode } from "../worst-exit-code.ts";
 import type { JobContext } from "./job-context.ts";
 import { pruneRepository, type PrunedRepository } from "./prune-repository.ts";
 import { runJobs } from "./run-jobs.ts";
@@ -52,11 +54,12 @@ export async function pruneStacks(
     const names = stacks.map(({ name }) => name);
     for (const repository of repositoriesOfStacks(configuration, names)) {
       const own = stacks.filter(({ name }) => storesIn(configuration, name, repository));
+      const sharers = [...configuration.stacks.keys()].filter((name) => storesIn(configuration, name, repository));
       try {
-        repositories.push(await pruneRepository(repository, { ...request, stacks: own }, context));
+        repositories.push(await pruneRepository(repository, { ...request, stacks: own, sharers }, context));
       } catch (error) {
         if (context.signal.aborted || !(error instanceof HoldfastError) || error.code === "internal") throw error;
-        failed.push({ repository, error });
+        failed.push({ repository, error: tellingError(error) });
       }
     }
     return stacks.map(({ name }) => {
@@ -84,12 +87,11 @@ function resultOf(
   return { stack, parts, failed, exitCode: exitCodeOfPrune(parts, failed) };
 }
 
-/** Partial: something that was to be removed is still there. */
+/** The worst of all. Partial: something that was to be removed is still there, or the data was left alone. */
 function exitCodeOfPrune(parts: readonly StackPart[], failed: readonly ClosedRepository[]): ExitCode {
-  const [first] = failed;
-  if (first !== undefined) return exitCodeOf(first.error.code);
-  const isHalted = parts.some(({ plan }) => plan.halts.length > 0);
-  return isHalted || parts.some((part) => failedOf(part).length > 0) ? exitCodes.partial : exitCodes.done;
+  const isPartial = parts.some((part) => part.pruned.statistics === null || failedOf(part).length > 0);
+  const codes = failed.map(({ error }) => exitCodeOf(error.code));
+  return worstExitCode([isPartial ? exitCodes.partial : exitCodes.done, ...codes]);
 }
 
 /** The points of the stack that are gone. */
@@ -112,6 +114,11 @@ function reportOf({ parts, failed, exitCode }: StackPrune): RunResult {
   const problems = [
     ...failed.map(({ error }) => error.message),
     ...parts.flatMap(({ plan }) => plan.halts.map(({ message }) => `nothing was removed: ${message}`)),
+    ...parts.flatMap(({ plan, pruned }) =>
+      pruned.halts
+        .filter(({ stack }) => stack !== plan.stack)
+        .map(({ stack, message }) => `the data of ${plan.repository} was left alone: ${stack}: ${message}`),
+    ),
     ...parts.flatMap((part) => failedOf(part).map(({ id, error }) => `${id.slice(0, 8)} stays: ${error.message}`)),
   ];
   const [first] = problems;

@@ -21,13 +21,18 @@ export interface RecoveryPoint {
   readonly record: StackRecord;
 }
 
+export interface RecordProblem {
+  readonly stack: string;
+  readonly error: HoldfastError;
+}
+
 export interface RepositoryPoints {
   /** The oldest first. */
   readonly points: readonly RecoveryPoint[];
   /** Snapshots that cannot be read: they may have been recovery points of any stack. */
   readonly damagedSnapshots: readonly string[];
   /** Records that could not be read: proofs, pins and holds may be missing. */
-  readonly recordProblems: readonly HoldfastError[];
+  readonly recordProblems: readonly RecordProblem[];
   /** Stacks that have recovery points here, wanted or not. */
   readonly stacks: ReadonlySet<string>;
   /** All snapshots, recovery points or not. */
@@ -45,7 +50,7 @@ export async function readPoints(
   const stacks = new Set<string>();
   const points: RecoveryPoint[] = [];
   const records = new Map<string, StackRecord>();
-  const recordProblems: HoldfastError[] = [];
+  const recordProblems: RecordProblem[] = [];
   for (const snapshot of snapshots) {
     const stack = stackOf(snapshot);
     if (stack === null) continue;
@@ -56,7 +61,8 @@ export async function readPoints(
       const { record, problems } = await loadRecord(session.repository, stack);
       records.set(stack, withoutEndedHolds(livingRecord(record), now));
       // Damaged snapshots are in its list too, and named once above.
-      recordProblems.push(...problems.filter(({ context }) => typeof context["snapshot"] === "string"));
+      const own = problems.filter(({ context }) => typeof context["snapshot"] === "string");
+      recordProblems.push(...own.map((error) => ({ stack, error })));
     }
     points.push({
       repository,
@@ -100,7 +106,7 @@ function recordOfOne({ proofs, pins, holds }: StackRecord, { id, original, tree 
   const isOf = ({ snapshotId }: { readonly snapshotId: string }): boolean =>
     snapshotId === id || snapshotId === original;
   return {
-    proofs: proofs.filter((proof) => isOf(proof) && proof.tree === tree),
+    proofs: proofs.filter((proof) => isOf(proof) && (proof.tree ?? (proof.snapshotId === id ? tree : null)) === tree),
     pins: pins.filter(isOf),
     holds: holds.filter(isOf),
   };

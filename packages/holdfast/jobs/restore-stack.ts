@@ -1,4 +1,5 @@
 // The job that brings a recovery point back: beside the originals, into a directory, or in their place.
+import { lstatSync } from "node:fs";
 import { displayPath, HoldfastError, type RestoreEvent } from "@holdfast/repository";
 import type { RestoreTarget } from "@holdfast/sources";
 import { exitCodeOfOutcome } from "../exit-codes.ts";
@@ -70,16 +71,17 @@ export async function restoreStack(
     await requireFreeSpaceForAll(paths.map((each, at) => ({ ...each, directory: directoryOf(copies[at]!) })));
     const intent = await recordCopies(context, chosen.stack, copies);
     let restored: RestoredSource[];
+    let outcome: StackRestore["outcome"];
     let kept: StackRestore["kept"] = [];
     try {
       // Whatever throws has removed the copies.
       restored = await restoreSources(sources, targetOf, inner);
       await requireEqual(restored);
+      outcome = outcomeOf(chosen.manifest, wanted, restored);
       if (place.kind === "in-place") kept = await replace(chosen.stack, restored, label, context);
     } finally {
       await intent.done();
     }
-    const outcome = outcomeOf(chosen.manifest, wanted);
     const result = { outcome, restored, kept, sizeBytes, durationMs: context.clock() - startedMs };
     const counts = { sources: restored.length, paths: copies.length };
     return {
@@ -96,10 +98,15 @@ export async function restoreStack(
   });
 }
 
-/** A path that was asked for by its name is there in full, or the restore has failed. */
-function outcomeOf({ sources }: Manifest, wanted: Wanted): StackRestore["outcome"] {
-  if (wanted.path !== null) return "good";
-  const names = wanted.sources ?? Object.keys(sources);
+/** A file that was asked for by its name is there in full, or the restore has failed; a directory may lack something. */
+function outcomeOf(
+  { sources }: Manifest,
+  wanted: Wanted,
+  restored: readonly RestoredSource[],
+): StackRestore["outcome"] {
+  const holds = restored.filter(({ copies }) => copies.some(({ copy }) => lstatSync(copy).isDirectory()));
+  const names =
+    wanted.path === null ? (wanted.sources ?? Object.keys(sources)) : holds.map(({ source }) => source.name);
   const isWhole = (name: string): boolean => ["good", "skipped"].includes(sources[name]!.outcome);
   return names.every(isWhole) ? "good" : "partial";
 }

@@ -55,7 +55,9 @@ export async function rotateKey(from: Session, to: OpenOptions, parts: RotatePar
   const checked = await check(repository, { readData: true, signal: target.signal }, parts.onCheck);
   if (checked.verdict === "damaged") {
     throw new HoldfastError("damaged", `the new repository at ${repository.storage.location} is damaged`, {
-      hint: "keep the old one; check the disk or the server, remove the new one, and run the command again",
+      hint: created
+        ? "keep the old one; check the disk or the server, remove the new one, and run the command again"
+        : "keep the old one; do not remove the new one, it may hold backups that the old one lacks: repair it, or rotate to a third place",
     });
   }
   return { repositoryId: repository.id, location: repository.storage.location, created, ...totals, checked };

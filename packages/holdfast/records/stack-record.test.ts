@@ -86,3 +86,10 @@ test("a newer major version is unsupported, anything else that is no record is d
     (error) => hasCode(error, "damaged"),
   );
 });
+
+test("a proof of the first versions, which named no tree, is read", () => {
+  const proof =
+    '{"id":"1","snapshotId":"s","at":"2026-11-21T10:00:00Z","removedAt":null,"host":"h","result":"passed","rtoMs":1,"rpoMs":null,"sources":[]}';
+  const read = parseRecord(Buffer.from(`{"version":"1.0","stack":"mist","proofs":[${proof}],"pins":[],"holds":[]}`));
+  assert.equal(read.proofs[0]?.tree, undefined);
+});

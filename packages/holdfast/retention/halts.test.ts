@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import type { Run, RunOutcome } from "../state/runs.ts";
 import { emptyRecord } from "../records/stack-record.ts";
 import { danglingEntries } from "./dangling-entries.ts";
-import { findHalts, type SuspicionFacts } from "./halts.ts";
+import { findHalts, tellingRun, type SuspicionFacts } from "./halts.ts";
 import { dayMs, point, stackName, type PointFacts } from "./retention-fixture.ts";
 
 const now = new Date("2026-01-10T00:00:00Z");
@@ -36,6 +36,9 @@ const well: SuspicionFacts = {
   lastCheck: run("check", "good"),
   vanished: [],
   unreadable: [],
+  isStateUnreadable: false,
+  damagedPacks: [],
+  hasOnlyData: false,
   now,
 };
 
@@ -58,6 +61,13 @@ describe("a stack", () => {
     ["an interrupted backup", { lastBackup: run("backup", "interrupted") }, /last backup was interrupted/],
     ["a failed check", { lastCheck: run("check", "failed", "a pack is gone") }, /last check failed: a pack is gone/],
     ["a vanished point", { vanished: [lost] }, /abababab of 2026-01-10/],
+    ["a state that cannot be read", { isStateUnreadable: true }, /nobody can tell what has vanished or failed/],
+    [
+      "damaged packs",
+      { damagedPacks: ["12".repeat(32), "34".repeat(32)] },
+      /12121212, and 1 more of local was damaged/,
+    ],
+    ["data without a snapshot", { hasOnlyData: true }, /the repository local has data and no snapshot/],
     ["what cannot be read", { unreadable: ["the snapshot 1234 cannot be read"] }, /snapshot 1234 cannot be read/],
   ];
   for (const [what, change, message] of reasons) {
@@ -68,6 +78,20 @@ describe("a stack", () => {
       assert.match(halts[0]?.hint ?? "", /holdfast|clocks/);
     });
   }
+});
+
+describe("the run that tells", () => {
+  it("of checks is the newest that looked to its end, of backups the newest that does not run any more", () => {
+    const outcomes: readonly RunOutcome[] = ["running", "interrupted", "failed", "good"];
+    const of = (operation: Run["operation"]): RunOutcome | undefined =>
+      tellingRun(
+        operation,
+        outcomes.map((outcome) => run(operation, outcome)),
+      )?.outcome;
+    assert.equal(of("check"), "failed");
+    assert.equal(of("backup"), "interrupted");
+    assert.equal(tellingRun("check", [run("check", "interrupted")]), null);
+  });
 });
 
 describe("a record", () => {

@@ -79,6 +79,18 @@ test("filters choose, the newest comes first, and a limit counts what was chosen
   assert.deepEqual(ids({ limit: 2 }), [d, c]);
 });
 
+test("the newest is the one that was noted last, whatever the clock said", () => {
+  using scratch = new Scratch();
+  using lazy = new LazyDatabase(join(scratch.path, "state.db"));
+  const times = [Date.UTC(2036, 0, 1), Date.UTC(2026, 0, 1)];
+  const runs = new Runs(lazy, { now: () => new Date(times.shift() ?? 0) });
+  const [early, late] = [0, 1].map(() => runs.beginRun({ operation: "backup", stack: "mist", plan: null }));
+  assert.deepEqual(
+    runs.listRuns().map(({ id }) => id),
+    [late, early],
+  );
+});
+
 test("a run whose process was killed is shown as interrupted, and one that goes on as running", async () => {
   using scratch = new Scratch();
   const path = join(scratch.path, "state.db");

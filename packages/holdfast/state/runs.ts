@@ -113,14 +113,14 @@ export class Runs {
     if (changes !== 1) throw new HoldfastError("internal", `run ${id} is not running`);
   }
 
-  /** The newest first. */
+  /** Those that began last first, in the order in which they were noted: a clock may have been wrong. */
   listRuns(filter: RunFilter = {}): Run[] {
     const { stack = null, operation = null, outcome, limit = Infinity } = filter;
     return this.#database.use("read", (database) => {
       const rows = database
         .prepare(
           `SELECT * FROM runs WHERE (?1 IS NULL OR stack = ?1) AND (?2 IS NULL OR operation = ?2)
-           ORDER BY started_ms DESC, rowid DESC`,
+           ORDER BY rowid DESC`,
         )
         .iterate(stack, operation);
       const found: Run[] = [];

@@ -1,5 +1,5 @@
 // Storage whose changes need leave: what keeps a process from writing once it no longer holds its lock.
-import { hasCode } from "../errors.ts";
+import { hasCode, HoldfastError } from "../errors.ts";
 import type { ByteRange, FileType, Storage, StoredFile } from "./storage.ts";
 
 export interface WriteGuard {
@@ -54,7 +54,7 @@ export class GuardedStorage implements Storage {
       for (const guard of this.#guards) await guard.mayStay();
     } catch (error) {
       // Whoever had the repository alone meanwhile may have removed what this file names.
-      if (hasCode(error, "locked")) await this.#inner.remove(type, name);
+      if (hasCode(error, "locked")) await this.#takeBack(type, name, error);
       throw error;
     }
   }
@@ -62,6 +62,18 @@ export class GuardedStorage implements Storage {
   async remove(type: FileType, name: string): Promise<void> {
     await this.#requireLeave(type);
     await this.#inner.remove(type, name);
+  }
+
+  async #takeBack(type: FileType, name: string, lost: HoldfastError): Promise<void> {
+    try {
+      await this.#inner.remove(type, name);
+    } catch (error) {
+      throw new HoldfastError("locked", `${lost.message}, and the ${type} ${name} that was just stored stays there`, {
+        hint: `what it names may have been removed: run \`holdfast repo check\`; ${lost.hint}`,
+        retryable: false,
+        cause: error,
+      });
+    }
   }
 
   close(): Promise<void> {

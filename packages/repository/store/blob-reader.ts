@@ -62,8 +62,10 @@ export class BlobReader {
       try {
         return await read(location);
       } catch (error) {
-        if (!hasCode(error, "damaged") && !hasCode(error, "not-found")) throw error;
-        failure ??= damagedBlob(type, id, location, error);
+        // A storage that cannot be read says nothing of the blob, but another copy may be readable.
+        if (hasCode(error, "storage")) failure ??= error;
+        else if (!hasCode(error, "damaged") && !hasCode(error, "not-found")) throw error;
+        else failure ??= damagedBlob(type, id, location, error);
       }
     }
     throw failure ?? new HoldfastError("damaged", `the ${type} blob ${id} is in no index`, { context: { type, id } });
@@ -81,9 +83,15 @@ export class BlobReader {
     if (type === "tree") this.#treePacks.add(pack);
     if (type !== "tree" || lengthBytes > windowBytes / 2)
       return this.#storage.read("pack", pack, { offset, lengthBytes });
-    const window = await this.#window(location);
-    const bytes = await window.bytes;
-    return bytes.subarray(offset - window.offset, offset - window.offset + lengthBytes);
+    try {
+      const window = await this.#window(location);
+      const bytes = await window.bytes;
+      return bytes.subarray(offset - window.offset, offset - window.offset + lengthBytes);
+    } catch (error) {
+      // What lies around it must not make it unreadable.
+      if (!hasCode(error, "storage")) throw error;
+      return this.#storage.read("pack", pack, { offset, lengthBytes });
+    }
   }
 
   async #window(location: BlobLocation): Promise<Window> {

@@ -232,3 +232,30 @@ test("a lock that cannot be given back is told, and does not undo what was done"
     ["not-removed"],
   );
 });
+
+test("writers that wait together for a lock that is lost do not each try again", async () => {
+  let fails = false;
+  let tries = 0;
+  await using held = await Held.take(({ operation, type }) => {
+    if (!fails || type !== "lock" || operation === "remove") return undefined;
+    tries++;
+    return { kind: "fail", code: "storage" };
+  });
+  held.shared.timeMs += 40 * minuteMs;
+  fails = true;
+  const writers = await Promise.allSettled(Array.from({ length: 6 }, () => held.storesSnapshot()));
+  assert.ok(writers.every(({ status }) => status === "rejected"));
+  assert.equal(tries, 1);
+});
+
+test("a snapshot that cannot be taken back after the lock was lost is named, with what to do", async () => {
+  await using held = await Held.take(({ operation, type }) =>
+    operation === "remove" && type === "snapshot" ? { kind: "fail", code: "refused" } : undefined,
+  );
+  await unlock(await held.shared.open(there), true);
+  await assert.rejects(held.storesSnapshot(), (error) => {
+    assert.ok(hasCode(error, "locked"));
+    assert.match(error.message, /removed by somebody else, and the snapshot [0-9a-f]{64} .* stays there/);
+    return /repo check/.test(error.hint);
+  });
+});

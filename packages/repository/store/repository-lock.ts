@@ -188,6 +188,8 @@ export class RepositoryLock implements AsyncDisposable, WriteGuard {
   #refresh(): Promise<void> {
     this.#isRefreshing = true;
     return this.#inTurn(async () => {
+      // Lost in a turn before this one: nothing is tried again.
+      if (this.#lost.signal.aborted) return;
       try {
         // Whoever waited for this turn may find it done.
         if (this.#held.ageMs() >= refreshEveryMs) await this.#replace();

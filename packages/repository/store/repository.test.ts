@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createHash, randomBytes } from "node:crypto";
-import { hasCode } from "../errors.ts";
+import { hasCode, HoldfastError } from "../errors.ts";
 import { encodeIndex } from "../format/index-file.ts";
+import { createKeyFile } from "../format/key-file.ts";
 import { sealPack } from "../format/pack.ts";
 import type { BlobType } from "../format/pack.ts";
 import type { FileType } from "../storage/storage.ts";
@@ -84,6 +85,31 @@ test("damage to config and keys is damage, not a wrong password", async () => {
   await assert.rejects(Repository.open(optionsFor(other)), (error) => hasCode(error, "damaged"));
 });
 
+test("of more keys than are tried it is said that there are others, and a hint finds the right one", async () => {
+  const storage = new MemoryStorage();
+  await using repository = await Repository.create({ ...optionsFor(storage), version: 2 });
+  const first = repository.keyId;
+  const bytes = await storage.read("key", first);
+  await storage.remove("key", first);
+  const who = { username: "user", hostname: "host" };
+  const cheap = { N: 16, r: 8, p: 1 };
+  for (let created = 0n; created < 20n; created++) {
+    const facts = { created, ...who };
+    const key = await createKeyFile(repository.masterKey, "other", facts, repository.kernel, cheap);
+    await storage.put("key", key.name, [key.bytes]);
+  }
+  await assert.rejects(Repository.open(optionsFor(storage)), (error) => {
+    return hasCode(error, "wrong-password") && error.message.startsWith("wrong password");
+  });
+  await storage.put("key", first, [bytes]);
+  await assert.rejects(Repository.open(optionsFor(storage)), (error) => {
+    assert.ok(hasCode(error, "wrong-password") && /--key-hint/.test(error.hint) && /key check/.test(error.hint));
+    return /none of the 20 of 21 keys that were tried/.test(error.message);
+  });
+  await using hinted = await Repository.open({ ...optionsFor(storage), keyHint: first });
+  assert.equal(hinted.keyId, first);
+});
+
 test("a chunker polynomial that is not irreducible is refused", async () => {
   const storage = new MemoryStorage();
   await assert.rejects(Repository.create({ ...optionsFor(storage), polynomial: 1n << 53n }), (error) =>
@@ -160,6 +186,28 @@ test("many trees of one pack are read in few requests", async () => {
   await addPack(repository, "tree", plains);
   for (const plain of plains) assert.ok((await repository.loadBlob("tree", idOf(plain))).equals(plain));
   assert.equal(reads, 1);
+});
+
+test("a place that cannot be read makes no tree around it unreadable, and another copy of a blob is tried", async () => {
+  const unreadable = new Map<string, number>();
+  class BadSector extends MemoryStorage {
+    override async read(...request: Parameters<MemoryStorage["read"]>): Promise<Buffer> {
+      const [type, name, range] = request;
+      const bad = unreadable.get(name);
+      const { offset = 0, lengthBytes = Infinity } = range ?? {};
+      if (type === "pack" && bad !== undefined && offset <= bad && bad < offset + lengthBytes)
+        throw new HoldfastError("storage", "input/output error");
+      return super.read(...request);
+    }
+  }
+  await using repository = await Repository.create(optionsFor(new BadSector()));
+  const trees = [1, 2, 3].map((number) => Buffer.from(`{"nodes":[], "n": ${number}}\n`));
+  unreadable.set(await addPack(repository, "tree", trees), 5);
+  assert.ok((await repository.loadBlob("tree", idOf(trees[2]!))).equals(trees[2]!));
+  await assert.rejects(repository.loadBlob("tree", idOf(trees[0]!)), (error) => hasCode(error, "storage"));
+  await addPack(repository, "tree", [trees[0]!]);
+  repository.forgetIndex();
+  assert.ok((await repository.loadBlob("tree", idOf(trees[0]!))).equals(trees[0]!));
 });
 
 test("a damaged snapshot is named, the others are read", async () => {

@@ -338,7 +338,7 @@ function opens(masterKey: MasterKey, sealed: Buffer, kernel: Kernel): boolean {
 export async function findKey(
   options: Pick<OpenOptions, "storage" | "password" | "keyHint">,
   kernel: Kernel,
-  fits: (masterKey: MasterKey) => boolean = () => true,
+  fits: (masterKey: MasterKey) => boolean | Promise<boolean> = () => true,
 ): Promise<{ masterKey: MasterKey; keyId: string }> {
   const names: string[] = [];
   for await (const file of options.storage.list("key")) names.push(file.name);
@@ -360,7 +360,7 @@ export async function findKey(
           context: { name },
         });
       const masterKey = await openKeyFile(parseKeyFile(bytes), options.password, kernel);
-      if (masterKey && fits(masterKey)) return { masterKey, keyId: name };
+      if (masterKey && (await fits(masterKey))) return { masterKey, keyId: name };
       if (masterKey) misfit ??= { masterKey, keyId: name };
     } catch (error) {
       damage ??= error;
@@ -368,6 +368,12 @@ export async function findKey(
   }
   if (misfit) return misfit;
   if (damage) throw damage;
+  if (names.length > maximumKeysTried) {
+    const tried = `the ${maximumKeysTried} of ${names.length} keys that were tried`;
+    throw new HoldfastError("wrong-password", `the password opens none of ${tried} of ${options.storage.location}`, {
+      hint: "name the key that it is for with `--key-hint`; `key check` shows which one it opens",
+    });
+  }
   throw new HoldfastError("wrong-password", `wrong password: it opens no key of ${options.storage.location}`);
 }
 

@@ -1,6 +1,6 @@
 // Walks the directories of a backup with the help of the workers, and puts their trees together from the leaves up.
 import { lstatSync } from "node:fs";
-import { HoldfastError } from "../errors.ts";
+import { hasCode, HoldfastError } from "../errors.ts";
 import type { TimeFormatter } from "../format/go-time.ts";
 import type { TreeNode } from "../format/node.ts";
 import { bytesOf, byteString, joinPath } from "../filesystem/path.ts";
@@ -194,8 +194,8 @@ export class TreeArchiver {
       // A copy of its own: a message takes the whole memory behind a view with it.
       return { sealed: new Uint8Array(sealed), plainLength };
     } catch (error) {
-      // A damaged parent costs time, not data: everything in it is read again.
-      if (!(error instanceof HoldfastError) || error.code !== "damaged") throw error;
+      // A parent that cannot be read costs time, not data: everything in it is read again.
+      if (!hasCode(error, "damaged") && !hasCode(error, "storage")) throw error;
       return null;
     }
   }

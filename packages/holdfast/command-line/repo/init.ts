@@ -33,13 +33,12 @@ export const init: Verb<InitOptions> = {
 
   async run(context: Context, words: readonly string[], options: InitOptions): Promise<ExitCode> {
     requireWords(words, 0, 0, "");
-    const version = versions[options.repositoryVersion];
+    const given = options.repositoryVersion;
+    const version = Object.hasOwn(versions, given) ? versions[given] : undefined;
     if (version === undefined) {
-      throw new HoldfastError(
-        "usage",
-        `--repository-version: ${JSON.stringify(options.repositoryVersion)} is no version`,
-        { hint: "give 2 or 1" },
-      );
+      throw new HoldfastError("usage", `--repository-version: ${JSON.stringify(given)} is no version`, {
+        hint: "give 2 or 1",
+      });
     }
     const { output } = context;
     const polynomial = await givenPolynomial(context, options);

@@ -90,8 +90,10 @@ async function rotate({ context, open }: KeyPlace, options: RepoKeyOptions): Pro
   await using from = await open("shared", true);
   const password = await newPassword(context, options);
   const target = { ...context, globals: { ...context.globals, repository: to, repositoryFile: undefined } };
-  await rotateAndTell(context, from, openOptions(target, storageOf(target), Buffer.from(password)), [
-    `use ${to} from now on, with the new password, in everything that makes backups or copies`,
+  const storage = storageOf(target);
+  await rotateAndTell(context, from, openOptions(target, storage, Buffer.from(password)), [
+    // The address itself may hold a password.
+    `use ${storage.location} from now on, with the new password, in everything that makes backups or copies`,
     "run this command once more after the last backup into the old repository: it copies what came since",
     "restore something from the new one",
     "remove the old repository and every copy of it: whoever has its key can read what is left of it",

@@ -40,6 +40,7 @@ whole first. In the new snapshot each of these directories has the beginning of 
     using progress = new RepairProgress(context);
     const plan = await planRecover(repository, { signal, onProgress: (done) => progress.update("trees", done, null) });
     for (const { id, error } of plan.unreadable) output.itemError(`tree ${id.slice(0, 8)}`, "load", error);
+    const exitCode = plan.unreadable.length > 0 ? exitCodes.partial : exitCodes.done;
     const { hostname, username, uid, gid } = identityOfProcess();
     const timeNs = BigInt(context.now().getTime()) * 1_000_000n;
     const facts = { hostname, username, uid, gid, timeNs, programVersion: context.programVersion };
@@ -53,12 +54,12 @@ whole first. In the new snapshot each of these directories has the beginning of 
         roots: plan.roots,
         snapshot_id: snapshotId,
       });
-      return exitCodes.done;
+      return exitCode;
     }
     output.note(`found ${formatCount(plan.roots.length, "unreferenced root")}`);
     for (const id of plan.roots) output.detail(`found root tree ${id.slice(0, 8)}`);
     if (snapshotId !== null) output.line(`saved new snapshot ${snapshotId.slice(0, 8)}`);
     else output.note(dryRun && plan.roots.length > 0 ? "would save a new snapshot" : "no snapshot to write.");
-    return exitCodes.done;
+    return exitCode;
   },
 };

@@ -6,6 +6,7 @@ import { formatCount } from "../../display/amounts.ts";
 import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import type { Context } from "../context.ts";
 import { printableText } from "../display/printable.ts";
+import { keepCopy } from "../kept-copy.ts";
 import { openForRepair, RepairProgress } from "../repair-session.ts";
 import { requireWords } from "../words.ts";
 import type { RepairOptions } from "./repair.ts";
@@ -37,16 +38,18 @@ export async function repairIndex(
       packs_damaged: damagedPacks(plan),
       pack_headers_read: plan.headersRead,
     });
-    return exitCodes.done;
+    return exitCodeOf(plan);
   }
   if (!plan.isNeeded) output.note("the index fits the packs: there is nothing to repair");
   else output.note(dryRun ? "the index would be written anew" : "done: the index fits the packs");
+  if (plan.damagedIndexes.length > 0 && !dryRun)
+    output.note("the index files that could not be read are in the current directory, as index-ID");
   const damaged = damagedPacks(plan);
   if (damaged.length > 0) {
     output.note(`${formatCount(damaged.length, "pack")} cannot be read as a whole. To save what is readable, run`);
     output.note(`  holdfast repo repair packs ${damaged.join(" ")}`);
   }
-  return exitCodes.done;
+  return exitCodeOf(plan);
 }
 
 /** Plans, says what was found, and unless `dryRun` does it. Shared with `recover`, which needs a whole index. */
@@ -69,8 +72,16 @@ export async function repairIndexOf(
     if (output.json) output.jsonLine({ message_type: "repair", kind: `pack-${kind}`, file: pack, message });
     else output.line(printableText(message));
   }
-  if (plan.isNeeded && !options.dryRun) await applyRepairIndex(repository, plan, { signal, mayWrite, onProgress });
+  if (plan.isNeeded && !options.dryRun) {
+    const keep = (index: string, bytes: Buffer): Promise<void> => keepCopy(`index-${index}`, bytes);
+    await applyRepairIndex(repository, plan, { signal, mayWrite, onProgress, keep });
+  }
   return plan;
+}
+
+/** What is left for `repair packs` is no failure of this repair, and not done either. */
+function exitCodeOf(plan: RepairIndexPlan): ExitCode {
+  return damagedPacks(plan).length > 0 ? exitCodes.partial : exitCodes.done;
 }
 
 function damagedPacks({ packs }: RepairIndexPlan): string[] {

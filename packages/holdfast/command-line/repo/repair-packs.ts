@@ -51,6 +51,7 @@ export async function repairPacks(
     await applyRepairPacks(repository, plan, { signal, mayWrite, onProgress, keep });
   }
   const lost = plan.packs.flatMap((pack) => pack.lost.filter(({ isElsewhere }) => !isElsewhere)).length;
+  const exitCode = lost > 0 ? exitCodes.partial : exitCodes.done;
   if (output.json) {
     output.jsonLine({
       message_type: "summary",
@@ -59,7 +60,7 @@ export async function repairPacks(
       blobs_saved: plan.packs.reduce((sum, { readable }) => sum + readable.length, 0),
       blobs_lost: lost,
     });
-    return exitCodes.done;
+    return exitCode;
   }
   output.note(dryRun ? "nothing was changed" : "done: a copy of each pack file is in the current directory");
   if (lost > 0) {
@@ -69,7 +70,7 @@ export async function repairPacks(
     output.note("  holdfast repo repair snapshots --forget");
     output.note("to take what is lost still out of all snapshots.");
   }
-  return exitCodes.done;
+  return exitCode;
 }
 
 /** Whole ids, which the index may know of packs that are gone, or the beginnings of those that are there. */

@@ -12,6 +12,7 @@ import { exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { stackOf } from "../../records/tags.ts";
 import type { Context } from "../context.ts";
 import { printableName } from "../display/printable.ts";
+import { keepCopy } from "../kept-copy.ts";
 import { openForRepair, RepairProgress } from "../repair-session.ts";
 import { chooseSnapshots, filterOfOptions, type KnownSnapshots } from "../snapshot-filter.ts";
 import { loadSnapshots } from "../snapshot-options.ts";
@@ -53,6 +54,7 @@ export async function repairSnapshots(
       dryRun,
       inheritedTags: tagsOfRepaired,
       mayWrite: session.mayWrite,
+      keep: (id, bytes) => keepCopy(`snapshot-${id}`, bytes),
       signal: session.signal,
     },
     (event) => {
@@ -89,6 +91,10 @@ export async function repairSnapshots(
       unreadable_removed: unreadable,
     });
   else output.note(modifiedLine(modified, dryRun));
+  const removed =
+    unreadable.length + changed.filter(({ outcome, isRemoved }) => outcome === "lost" && isRemoved).length;
+  if (!output.json && !dryRun && removed > 0)
+    output.note("the removed snapshot files are in the current directory, as snapshot-ID");
   // restic, too, does not call it done while a snapshot file cannot be read.
   const left = known.damaged.map(({ id }) => id).filter((id) => !unreadable.includes(id));
   if (words.length === 0 && left.length > 0) throw unreadableSnapshots(left);

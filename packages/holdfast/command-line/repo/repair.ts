@@ -53,7 +53,7 @@ A backup of the same files heals more than any repair: run one after \`repair in
   async run(context: Context, words: readonly string[], options: RepairOptions): Promise<ExitCode> {
     const names = Object.keys(actions).join(", ");
     const [name = "", ...rest] = words;
-    const action = actions[name];
+    const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
     if (action === undefined) {
       throw new HoldfastError(
         "usage",

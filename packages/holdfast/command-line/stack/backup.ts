@@ -1,6 +1,7 @@
 // `holdfast backup`: captures stacks, each as one recovery point.
 import { HoldfastError } from "@holdfast/repository";
 import type { Command } from "commander";
+import { tellingError } from "../../access/session.ts";
 import { exitCodeOf, exitCodeOfOutcome, exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { backupStack, type StackBackup } from "../../jobs/backup-stack.ts";
 import { backupStatusJson, reportBackupEvent } from "../backup-report.ts";
@@ -8,7 +9,7 @@ import type { Context, Verb } from "../context.ts";
 import { formatBytes, formatDuration } from "../../display/amounts.ts";
 import { ProgressMonitor } from "../display/progress-monitor.ts";
 import type { Output } from "../output.ts";
-import { worstExitCode } from "../worst-exit-code.ts";
+import { worstExitCode } from "../../worst-exit-code.ts";
 import { addStackOptions, addWaitOption, type StackOptions } from "./stack-options.ts";
 import { Workspace } from "./workspace.ts";
 
@@ -44,9 +45,11 @@ export const backupVerb: Verb<StackOptions> = {
         worst = worstExitCode([worst, exitCodeOfOutcome[result.outcome]]);
       } catch (error) {
         // The last one speaks for itself; before it, the other stacks still get their turn.
-        if (wanted.length === 1 || !(error instanceof HoldfastError) || error.code === "interrupted") throw error;
-        context.output.failure(error, exitCodeOf(error.code));
-        worst = worstExitCode([worst, exitCodeOf(error.code)]);
+        if (wanted.length === 1 || !(error instanceof HoldfastError)) throw error;
+        const known = tellingError(error);
+        if (known.code === "interrupted") throw known;
+        context.output.failure(known, exitCodeOf(known.code));
+        worst = worstExitCode([worst, exitCodeOf(known.code)]);
       }
     }
     return worst;

@@ -14,7 +14,7 @@ import { ProgressMonitor } from "../display/progress-monitor.ts";
 import type { Output } from "../output.ts";
 import { parsePackSubset } from "../values/pack-subsets.ts";
 import { formatTime } from "../values/times.ts";
-import { worstExitCode } from "../worst-exit-code.ts";
+import { worstExitCode } from "../../worst-exit-code.ts";
 import { addStackOptions, addWaitOption, type StackOptions } from "./stack-options.ts";
 import { Workspace } from "./workspace.ts";
 

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { resolve } from "node:path";
 import { HoldfastError } from "@holdfast/repository";
+import { tellingError } from "../../access/session.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "../../exit-codes.ts";
 import { formatBytes } from "../../display/amounts.ts";
 import { chooseSnapshot } from "../../jobs/choose-snapshot.ts";
@@ -11,7 +12,7 @@ import { ProgressMonitor } from "../display/progress-monitor.ts";
 import type { Output } from "../output.ts";
 import { reportRestoreEvent, restoreStatusJson } from "../restore-report.ts";
 import { tellChoice } from "./restore.ts";
-import { worstExitCode } from "../worst-exit-code.ts";
+import { worstExitCode } from "../../worst-exit-code.ts";
 import { addStackOptions, addWaitOption, type StackOptions } from "./stack-options.ts";
 import { Workspace } from "./workspace.ts";
 
@@ -41,9 +42,11 @@ export const drillVerb: Verb<DrillOptions> = {
         if (!(await drillOne(context, workspace, name, options))) worst = worstExitCode([worst, exitCodes.failed]);
       } catch (error) {
         // Alone it speaks for itself; otherwise the other stacks still get their turn.
-        if (names.length === 1 || !(error instanceof HoldfastError) || error.code === "interrupted") throw error;
-        context.output.failure(error, exitCodeOf(error.code));
-        worst = worstExitCode([worst, exitCodeOf(error.code)]);
+        if (names.length === 1 || !(error instanceof HoldfastError)) throw error;
+        const known = tellingError(error);
+        if (known.code === "interrupted") throw known;
+        context.output.failure(known, exitCodeOf(known.code));
+        worst = worstExitCode([worst, exitCodeOf(known.code)]);
       }
     }
     return worst;

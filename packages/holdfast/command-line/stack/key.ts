@@ -135,7 +135,7 @@ async function rotate({ context, workspace, repository, options }: Wish): Promis
     `name ${next.name} instead of ${repository.name} in the plans of ${workspace.configuration.file}`,
     "run this command once more after that: it copies what came since; then holdfast backup, and holdfast drill",
     `write a new sheet to recover with: holdfast key export ${next.name}`,
-    `remove ${repository.url} and every copy of it, and ${repository.name} from the configuration: whoever has its key can read what is left of it`,
+    `remove ${from.repository.storage.location} and every copy of it, and ${repository.name} from the configuration: whoever has its key can read what is left of it`,
     "change the passwords and keys that are inside the backups: what was read already cannot be taken back",
   ]);
 }

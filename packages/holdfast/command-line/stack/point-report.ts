@@ -6,7 +6,7 @@ import { planOf } from "../../records/tags.ts";
 import { exitCodeOf, exitCodes, type ExitCode } from "../../exit-codes.ts";
 import type { Output } from "../output.ts";
 import { formatTime } from "../values/times.ts";
-import { worstExitCode } from "../worst-exit-code.ts";
+import { worstExitCode } from "../../worst-exit-code.ts";
 
 /** `pinned`, `held`, `held until 2027-01-31`. */
 export function marksOf({ record }: RecoveryPoint): string[] {
@@ -82,6 +82,6 @@ export function reportUnreadable({ damagedSnapshots, recordProblems }: PointList
       `the snapshot ${id.slice(0, 8)} of ${repository} is damaged, and may be a recovery point: run \`holdfast check\``,
     );
   }
-  for (const { message } of recordProblems) output.warn(`${message}: proofs, pins and holds may be missing`);
+  for (const { error } of recordProblems) output.warn(`${error.message}: proofs, pins and holds may be missing`);
   return damagedSnapshots.length + recordProblems.length > 0 ? exitCodes.failed : exitCodes.done;
 }

@@ -88,17 +88,36 @@ export function stackPruneJson({ stack, parts, failed, exitCode }: StackPrune, d
 }
 
 /** With restic's figures of a prune; null when the data was left alone. */
-export function repositoryPruneJson({ repository, statistics }: PrunedRepository, dryRun: boolean): object {
+export function repositoryPruneJson({ repository, statistics, halts }: PrunedRepository, dryRun: boolean): object {
   return {
     ...(statistics === null ? { blobs: null, bytes: null, packfiles: null } : pruneSummaryJson(statistics)),
     message_type: "repository_prune",
     repository: repository.name,
     dry_run: dryRun,
+    halted: halts,
   };
 }
 
-export function repositoryPruneLine({ repository, statistics }: PrunedRepository, dryRun: boolean): string {
-  if (statistics === null) return `${repository.name}: its data was left alone, for a stack in it is halted`;
+/** Halts of stacks that were cleaned up stand with these; those of others here. */
+export function repositoryPruneLines(
+  { repository, statistics, halts, plans }: PrunedRepository,
+  dryRun: boolean,
+): string[] {
+  if (statistics === null) {
+    const said = new Set(plans.map(({ stack }) => stack));
+    const halted = [...new Set(halts.map(({ stack }) => stack))].map(printableName).join(", ");
+    const why = halted === "" ? "no snapshot could be removed" : `a stack in it is halted: ${halted}`;
+    return [
+      `${repository.name}: its data was left alone, for ${why}`,
+      ...halts
+        .filter(({ stack }) => !said.has(stack))
+        .flatMap(({ stack, message, hint }) => [
+          printableText(`  ${stack}: ${message}`),
+          printableText(`    → ${hint}`),
+        ]),
+    ];
+  }
   const { bytes } = statistics;
-  return `${repository.name}: ${formatBytes(bytes.removeTotal)} ${dryRun ? "to be freed" : "freed"}, ${formatBytes(bytes.remaining)} remain`;
+  const line = `${repository.name}: ${formatBytes(bytes.removeTotal)} ${dryRun ? "to be freed" : "freed"}, ${formatBytes(bytes.remaining)} remain`;
+  return [line];
 }

@@ -5,8 +5,8 @@ import { pruneStacks } from "../../jobs/prune-stacks.ts";
 import type { Context, Verb } from "../context.ts";
 import { ProgressMonitor } from "../display/progress-monitor.ts";
 import { pruneProgress, pruneStatusJson } from "../prune-report.ts";
-import { worstExitCode } from "../worst-exit-code.ts";
-import { repositoryPruneJson, repositoryPruneLine, stackPruneJson, stackPruneLines } from "./prune-report.ts";
+import { worstExitCode } from "../../worst-exit-code.ts";
+import { repositoryPruneJson, repositoryPruneLines, stackPruneJson, stackPruneLines } from "./prune-report.ts";
 import { addStackOptions, addWaitOption, type StackOptions } from "./stack-options.ts";
 import { Workspace } from "./workspace.ts";
 
@@ -28,7 +28,7 @@ Without a name, all stacks. What \`keep\` of a plan says is done in the reposito
 without \`keep\` keeps everything. Whatever the rules say, these stay: the last good recovery point of each plan, the last
 proven one, what is pinned or held, what cannot be read, and what others made. While something is wrong with a
 stack (its last backup was not good, its last check or drill failed, recovery points have vanished), nothing of it is
-removed, and the exit code is 3. It may be interrupted at any moment; the next run finishes.
+removed, nor any data of its repository, and the exit code is 3. It may be interrupted at any moment; the next run finishes.
 
 Examples:
   $ holdfast prune --dry-run
@@ -62,7 +62,8 @@ Examples:
     }
     for (const each of outcome.repositories) {
       if (output.json) output.jsonLine(repositoryPruneJson(each, dryRun));
-      else output.note(repositoryPruneLine(each, dryRun));
+      else if (each.statistics === null) repositoryPruneLines(each, dryRun).forEach((line) => output.line(line));
+      else repositoryPruneLines(each, dryRun).forEach((line) => output.note(line));
     }
     const worst = worstExitCode(outcome.stacks.map(({ exitCode }) => exitCode));
     if (output.json) {

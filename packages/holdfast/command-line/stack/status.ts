@@ -7,7 +7,7 @@ import { statusOfStacks } from "../../jobs/status-of-stacks.ts";
 import type { Context, Verb } from "../context.ts";
 import { printableText } from "../display/printable.ts";
 import { formatTime } from "../values/times.ts";
-import { worstExitCode } from "../worst-exit-code.ts";
+import { worstExitCode } from "../../worst-exit-code.ts";
 import { reportUnreadable } from "./point-report.ts";
 import { addStackOptions, type StackOptions } from "./stack-options.ts";
 import { Workspace } from "./workspace.ts";

@@ -18,7 +18,8 @@ export function findingsOf(damages: readonly Damage[], impacts: Impacts, checked
       first: [...blobs.values().take(namedAtMost)].map(blobName),
       count: blobs.size,
     };
-    const before = impacts.isSaidBefore(damage) ? " (what it hurts is told with another one above)" : "";
+    const isSaidBefore = impacts.isSaidBefore(damage);
+    const before = isSaidBefore ? " (what it hurts is told with another one above)" : "";
     return {
       severity: "error",
       kind,
@@ -26,6 +27,7 @@ export function findingsOf(damages: readonly Damage[], impacts: Impacts, checked
       file: pack === null ? null : { type: "pack", name: pack },
       blobs: lost.first,
       blobCount: lost.count,
+      isSaidBefore,
       ...describeImpact(impacts.of(damage)),
     };
   });

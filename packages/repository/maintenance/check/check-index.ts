@@ -1,5 +1,6 @@
 // Reads every index file of a repository for a check: the table of blobs, and what is odd about the files.
 import { sealOverheadBytes } from "../../codec/seal.ts";
+import { HoldfastError } from "../../errors.ts";
 import { indexIdsBytes, parseIndexFile } from "../../format/index-file.ts";
 import { packEntryBytes, packLengthFieldBytes } from "../../format/pack.ts";
 import type { BlobLocation, BlobType } from "../../index/blob-index.ts";
@@ -29,6 +30,13 @@ export interface PackBlob {
   readonly location: BlobLocation;
 }
 
+interface Reading {
+  readonly log: DamageLog | null;
+  readonly progress: (done: number, total: number) => void;
+  /** Why a file cannot be read; throws what ends the reading. */
+  readonly problem: (error: unknown) => string;
+}
+
 /** The index of a repository as far as it can be read. */
 export class CheckedIndex {
   readonly index: BlobIndex;
@@ -45,13 +53,19 @@ export class CheckedIndex {
     this.files = files.map(({ name }) => name);
   }
 
+  /**
+   * A file that is damaged is logged. One that the storage does not give for now is logged only with `survivesFailures`,
+   * and thrown otherwise: whoever removes what is damaged must not take it for that.
+   */
   static async read(
     repository: Repository,
     log: DamageLog,
     progress: (done: number, total: number) => void,
+    { survivesFailures = false } = {},
   ): Promise<CheckedIndex> {
     const files = await Array.fromAsync(repository.storage.list("index"));
-    const all = await CheckedIndex.#readAll(repository, files, log, progress);
+    const problem = survivesFailures ? problemOf : damageOf;
+    const all = await CheckedIndex.#readAll(repository, files, { log, progress, problem });
     const replaced = files.filter(({ name }) => all.superseded.has(name));
     if (replaced.length === 0) return all;
     for (const { name } of replaced) {
@@ -64,14 +78,13 @@ export class CheckedIndex {
     }
     // Rare and old. What is odd about the files was logged the first time.
     const left = files.filter(({ name }) => !all.superseded.has(name));
-    return CheckedIndex.#readAll(repository, left, null, progress);
+    return CheckedIndex.#readAll(repository, left, { log: null, progress, problem });
   }
 
   static async #readAll(
     repository: Repository,
     files: readonly { name: string; sizeBytes: number }[],
-    log: DamageLog | null,
-    progress: (done: number, total: number) => void,
+    { log, progress, problem }: Reading,
   ): Promise<CheckedIndex> {
     const checked = new CheckedIndex(files);
     let next: Promise<Buffer> | null = null;
@@ -90,7 +103,7 @@ export class CheckedIndex {
       try {
         checked.#addFile(at, name, await loading, log);
       } catch (error) {
-        const message = `the index ${name} cannot be read: ${problemOf(error)}`;
+        const message = `the index ${name} cannot be read: ${problem(error)}`;
         log?.add({ severity: "error", kind: "file-damaged", message, file: { type: "index", name } });
       }
       progress(at + 1, files.length);
@@ -187,6 +200,12 @@ export class CheckedIndex {
     if (current) yield inOrder(current);
     for (const [pack, blobs] of scattered) yield inOrder({ pack, blobs });
   }
+}
+
+function damageOf(error: unknown): string {
+  if (error instanceof HoldfastError && ["damaged", "unsupported", "not-found"].includes(error.code))
+    return problemOf(error);
+  throw error;
 }
 
 function inOrder(content: { pack: PackFacts; blobs: PackBlob[] }): { pack: PackFacts; blobs: PackBlob[] } {

@@ -59,6 +59,8 @@ export interface Finding {
   readonly snapshotCount?: number;
   readonly paths?: readonly Buffer[];
   readonly pathCount?: number;
+  /** So much is damaged that what this one hurts is told with another one. */
+  readonly isSaidBefore?: boolean;
   /** The same of each group that `groupOf` names. */
   readonly groups?: readonly HurtGroup[];
 }

@@ -56,7 +56,9 @@ export async function check(
   const all = await checkSnapshots(repository, log);
   const snapshots = includes ? all.filter(includes) : all;
   throwIfAborted();
-  const checked = await CheckedIndex.read(repository, log, (done, total) => progress("index", done, total));
+  const checked = await CheckedIndex.read(repository, log, (done, total) => progress("index", done, total), {
+    survivesFailures: true,
+  });
   throwIfAborted();
   progress("packs", 0, checked.packs.length);
   const sizes = await checkPacks(repository, checked, log);

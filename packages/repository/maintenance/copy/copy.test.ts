@@ -65,6 +65,20 @@ describe("a copy", () => {
     assert.deepEqual(await sizes(to), await sizes(from));
   });
 
+  test("does not believe a destination whose index names packs that are gone", async () => {
+    const [from, to] = [await filled(), await empty()];
+    const [first] = await snapshotsIn(from);
+    await copyAll(from, to, first!.id);
+    const packs = await Array.fromAsync(to.list("pack"));
+    await to.remove("pack", packs[0]!.name);
+    const message = "1 of the packs that the index of memory names are gone";
+    await assert.rejects(
+      copyAll(from, to),
+      (error) => hasCode(error, "damaged") && error.message === message && /repair index/.test(error.hint),
+    );
+    assert.equal((await snapshotsIn(to)).length, 1);
+  });
+
   test("of a chosen snapshot leaves the others, and takes only what is missing for them later", async () => {
     const [from, to] = [await filled(), await empty()];
     const [first] = await snapshotsIn(from);

@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { HoldfastError } from "../../errors.ts";
 import { encodeSnapshot } from "../../format/snapshot.ts";
+import type { BlobIndex } from "../../index/blob-index.ts";
 import type { Repository, StoredSnapshot } from "../../store/repository.ts";
 import { PackStore } from "../../writer/pack-store.ts";
 import { BlobCarrier } from "./copy-blobs.ts";
@@ -51,7 +52,8 @@ export interface CopyReport {
  * both. Packs, then index, then snapshots, each durable before the next: however it ends, every snapshot that is there
  * is whole, and running it again goes on where it stopped. Blobs that are damaged or missing are an event for each
  * snapshot that needs them, and no error. Throws what a storage throws, `interrupted` after `signal`, and `damaged`
- * for an index that cannot be read.
+ * for an index that cannot be read, or when the destination's names packs that are gone: what is in these would not be
+ * copied.
  */
 export async function copy(
   source: Repository,
@@ -69,12 +71,25 @@ export async function copy(
   const sourceIndex = await source.loadIndex();
   return destination.claiming(true, async () => {
     const destinationIndex = await destination.loadIndex();
+    await requirePacks(destination, destinationIndex, request.mayWrite);
     await using pool = new CopyPool(source, destination, request.workers ?? workers());
     const losses = new CopyLosses(sourceIndex);
     const throwIfAborted = (): void => request.signal?.throwIfAborted();
     const places = { source, sourceIndex, destination, destinationIndex, pool, losses, throwIfAborted };
     const counts = await new Copying(places, request, listen).run(missing);
     return { ...nothing, ...counts };
+  });
+}
+
+/** Only with the lock it is certain that nobody removes packs at this moment. */
+async function requirePacks(destination: Repository, index: BlobIndex, mayWrite: Promise<void>): Promise<void> {
+  const gone = new Set(index.packs);
+  for await (const { name } of destination.storage.list("pack")) gone.delete(name);
+  if (gone.size === 0) return;
+  await mayWrite;
+  const { location } = destination.storage;
+  throw new HoldfastError("damaged", `${gone.size} of the packs that the index of ${location} names are gone`, {
+    hint: "run `holdfast repo repair index` on it, then copy again: what was in them is then copied, too",
   });
 }
 

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { hasCode } from "../../errors.ts";
+import { hasCode, HoldfastError } from "../../errors.ts";
+import { MemoryStorage } from "../../testing/memory-storage.ts";
+import { makeRepository } from "../../writer/backup-fixture.ts";
 import { addKey, changePassword, listKeys, removeKey } from "./keys.ts";
 import { loadPack } from "../load-pack.ts";
 import { passwordWeakness } from "./password-weakness.ts";
@@ -62,6 +64,19 @@ test("after a change of the password only the new one opens, here and for restic
   assert.equal(reopened.version, 2);
   made.runAs("the new one", "snapshots");
   assert.throws(() => made.runAs(password, "snapshots"));
+});
+
+test("a change of the password whose old key stays says that both open", async () => {
+  const storage = new MemoryStorage();
+  await using repository = await makeRepository(storage);
+  storage.remove = () => Promise.reject(new HoldfastError("refused", "append-only"));
+  await assert.rejects(changePassword(repository, "the new one", owner), (error) => {
+    assert.ok(hasCode(error, "refused"));
+    return error.message.startsWith(
+      `the new password works; the old key ${repository.keyId} could not be removed: append-only`,
+    );
+  });
+  assert.equal((await listKeys(repository)).keys.length, 2);
 });
 
 test("a damaged key is listed as such", async () => {

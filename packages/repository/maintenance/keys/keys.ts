@@ -72,7 +72,7 @@ export async function removeKey(repository: Repository, id: string): Promise<voi
 
 /**
  * Gives the current user another password: adds a key, then removes the one in use. Returns the new id. However it
- * ends, the old password works, or the new one, or both. Whoever has the old password and a copy of the old key file can
+ * ends, the old password works, or the new one, or both; it is said when the old key stays. Whoever has the old password and a copy of the old key file can
  * still open what this repository holds.
  */
 export async function changePassword(
@@ -81,7 +81,19 @@ export async function changePassword(
   owner: { username: string; hostname: string },
 ): Promise<string> {
   const id = await addKey(repository, password, owner);
-  await repository.storage.remove("key", repository.keyId);
+  const oldId = repository.keyId;
+  try {
+    await repository.storage.remove("key", oldId);
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code === "internal") throw error;
+    if (error.code === "not-found") return id;
+    const message = `the new password works; the old key ${oldId} could not be removed: ${error.message}`;
+    throw new HoldfastError(error.code, message, {
+      hint: `the old password works still: remove its key with \`key remove ${oldId.slice(0, 8)}\`, opened with the new one`,
+      context: error.context,
+      cause: error,
+    });
+  }
   return id;
 }
 

@@ -36,9 +36,11 @@ export interface RepairConfigPlan {
 export async function planRepairConfig(options: OpenOptions): Promise<RepairConfigPlan> {
   const { storage } = options;
   const kernel = Kernel.alone();
-  const { masterKey, keyId } = await findKey(options, kernel);
-  const sealer = new Sealer(masterKey, kernel);
   const oldBytes = await readConfig(storage);
+  const { masterKey, keyId } = await findKey(options, kernel, (key) =>
+    opensSomething(storage, oldBytes, new Sealer(key, kernel)),
+  );
+  const sealer = new Sealer(masterKey, kernel);
   const known = { oldBytes, keyId };
   if (oldBytes !== null) {
     try {
@@ -59,7 +61,8 @@ export async function planRepairConfig(options: OpenOptions): Promise<RepairConf
 /**
  * Stores the new config, and reads it back. The bytes of a damaged one go to `keep` before; a crash between its removal
  * and the new one leaves a repository without a config, which this repairs when it is run again. No lock can be held:
- * nobody else opens the repository either. Throws `refused` when somebody stored a config meanwhile.
+ * nobody else opens the repository either. Throws `refused` when somebody stored a config meanwhile, and `damaged` when the
+ * old one reads differently now: it may be whole.
  */
 export async function applyRepairConfig(
   storage: Storage,
@@ -69,6 +72,11 @@ export async function applyRepairConfig(
   if (plan.state === "whole") return;
   if (plan.oldBytes !== null) {
     await keep(plan.oldBytes);
+    if ((await readConfig(storage))?.equals(plan.oldBytes) !== true) {
+      throw new HoldfastError("damaged", `the config of ${storage.location} reads differently each time`, {
+        hint: "nothing was changed: it may be whole; check the disk or the connection, then run the command again",
+      });
+    }
     await storage.remove("config", "config");
   }
   await storage.put("config", "config", [plan.newBytes]);
@@ -84,6 +92,18 @@ async function readConfig(storage: Storage): Promise<Buffer | null> {
   } catch (error) {
     if (hasCode(error, "not-found")) return null;
     throw error;
+  }
+}
+
+/** A key that an `init` left behind that died opens nothing, while another one of the same password may. */
+async function opensSomething(storage: Storage, config: Buffer | null, sealer: Sealer): Promise<boolean> {
+  try {
+    if (config !== null) sealer.open(config);
+    else await findVersion(storage, sealer);
+    return true;
+  } catch (error) {
+    if (!hasCode(error, "damaged")) throw error;
+    return config !== null && (await opensSomething(storage, null, sealer));
   }
 }
 

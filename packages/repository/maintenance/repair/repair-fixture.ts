@@ -22,6 +22,7 @@ import { applyRepairPacks, planRepairPacks } from "./repair-packs.ts";
 import { repairSnapshots } from "./repair-snapshots.ts";
 
 export const mayWrite = Promise.resolve();
+export const keep = async (): Promise<void> => undefined;
 const who = { hostname: "host", username: "user", uid: 0, gid: 0 };
 export const recoverFacts = { ...who, timeNs: 1_700_000_000_000_000_000n, programVersion: "test" };
 
@@ -143,7 +144,7 @@ export async function repairAll(storage: Storage): Promise<void> {
 
 export async function repairIndex(repository: Repository, readAllPacks: boolean): Promise<void> {
   const plan = await planRepairIndex(repository, { readAllPacks });
-  if (plan.isNeeded) await applyRepairIndex(repository, plan, { mayWrite });
+  if (plan.isNeeded) await applyRepairIndex(repository, plan, { mayWrite, keep });
 }
 
 /** Those of the named packs that are still there. */
@@ -160,7 +161,7 @@ export async function repairPacks(repository: Repository, names: readonly string
 
 export async function repairTheSnapshots(repository: Repository, unreadable: readonly string[]): Promise<void> {
   const { snapshots } = await repository.loadSnapshots();
-  const request = { snapshots, stored: snapshots, unreadable, forget: true, dryRun: false, mayWrite };
+  const request = { snapshots, stored: snapshots, unreadable, forget: true, dryRun: false, mayWrite, keep };
   await repairSnapshots(repository, request, () => undefined);
 }
 

@@ -6,6 +6,7 @@ import type { Repository } from "../../store/repository.ts";
 import { DamageLog } from "../check/check-damage.ts";
 import type { PackBlob, PackFacts } from "../check/check-index.ts";
 import { CheckedIndex } from "../check/check-index.ts";
+import { keepIfThere } from "../keep-if-there.ts";
 import { readPackHeader } from "../read-pack-header.ts";
 import type { PackListing } from "../replace-index.ts";
 import { replaceIndex } from "../replace-index.ts";
@@ -49,7 +50,8 @@ export type RepairIndexPhase = "index" | "headers" | "replace";
 /**
  * Compares the index with the packs and reads the headers that are needed. Changes nothing. The caller holds an
  * exclusive lock, and opened the repository without a cache. Memory is that of the index. Throws what the storage
- * throws when a pack can neither be read nor is known to be damaged.
+ * throws when an index file or a pack can neither be read nor is known to be damaged, and `damaged` when not one pack
+ * that the index names is there, unless `readAllPacks`: a disk that is not mounted looks like that.
  */
 export async function planRepairIndex(repository: Repository, options: RepairIndexOptions): Promise<RepairIndexPlan> {
   const { readAllPacks, signal, onProgress } = options;
@@ -57,6 +59,7 @@ export async function planRepairIndex(repository: Repository, options: RepairInd
   const checked = await CheckedIndex.read(repository, log, (done, total) => onProgress?.("index", done, total));
   const sizes = new Map<string, number>();
   for await (const { name, sizeBytes } of repository.storage.list("pack")) sizes.set(name, sizeBytes);
+  if (!readAllPacks) requireSomePack(checked, sizes);
   const planner = new Planner(repository, checked, sizes);
   const total = readAllPacks ? sizes.size : null;
   for (const batch of batchesOf(planner.suspects(readAllPacks), headersAtOnce)) {
@@ -83,17 +86,33 @@ export async function planRepairIndex(repository: Repository, options: RepairInd
   };
 }
 
+function requireSomePack({ packs }: CheckedIndex, sizes: ReadonlyMap<string, number>): void {
+  if (packs.length === 0 || packs.some(({ name }) => sizes.has(name))) return;
+  throw new HoldfastError("damaged", `none of the ${packs.length} packs that the index names is there`, {
+    hint: "is the storage mounted whole? If all of them are lost for good, run `holdfast repo repair index --read-all-packs`",
+  });
+}
+
 /**
- * Writes the new index, and only then removes the old one. Interrupted anywhere, the repository is as usable as before,
- * and the next repair finishes. `mayWrite` is that of the lock.
+ * Writes the new index, and only then removes the old one; the bytes of damaged index files go to `keep` before.
+ * Interrupted anywhere, the repository is as usable as before, and the next repair finishes. `mayWrite` is that of the
+ * lock.
  */
 export async function applyRepairIndex(
   repository: Repository,
   plan: RepairIndexPlan,
-  options: Pick<RepairIndexOptions, "signal" | "onProgress"> & { readonly mayWrite: Promise<void> },
+  options: Pick<RepairIndexOptions, "signal" | "onProgress"> & {
+    readonly mayWrite: Promise<void>;
+    /** Resolves when the bytes are safe in another place. */
+    readonly keep: (index: string, bytes: Buffer) => Promise<void>;
+  },
 ): Promise<void> {
   await options.mayWrite;
-  const { oldIndexes } = plan;
+  const { oldIndexes, damagedIndexes } = plan;
+  for (const { name } of damagedIndexes) {
+    throwIfAborted(options.signal);
+    await keepIfThere(repository.storage, "index", name, options.keep);
+  }
   await replaceIndex(repository, {
     packs: plan.listings(),
     oldIndexes,

@@ -7,6 +7,7 @@ import { plainSizeBytes } from "../../index/plain-size.ts";
 import type { Repository, StoredSnapshot } from "../../store/repository.ts";
 import { BlobSaver } from "../../writer/blob-saver.ts";
 import { PackStore } from "../../writer/pack-store.ts";
+import { keepIfThere } from "../keep-if-there.ts";
 import { SnapshotReplacer } from "../replace-snapshot.ts";
 import type { RewrittenNode } from "../rewrite/rewrite-tree.ts";
 import { TreeRewriter } from "../rewrite/rewrite-tree.ts";
@@ -25,6 +26,8 @@ export interface RepairSnapshotsRequest {
   /** Finds out everything, and writes nothing. */
   readonly dryRun: boolean;
   readonly mayWrite: Promise<void>;
+  /** Is given the bytes of each snapshot file that is lost or unreadable, before it is removed; resolves when they are safe. */
+  readonly keep: (id: string, bytes: Buffer) => Promise<void>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -60,7 +63,7 @@ const addedTag = "repaired";
  * each new snapshot before its old one goes; interrupted anywhere, it can be run again, and finishes.
  *
  * The caller holds an exclusive lock, and opened the repository without a cache. Throws `damaged` when an index file
- * cannot be read, `hostile` and `unsupported` for trees that are whole and not understood: these are left alone.
+ * cannot be read, or when there are snapshots and not one pack, `hostile` and `unsupported` for trees that are whole and not understood: these are left alone.
  */
 export async function repairSnapshots(
   repository: Repository,
@@ -69,6 +72,7 @@ export async function repairSnapshots(
 ): Promise<{ readonly snapshots: readonly RepairedSnapshot[]; readonly removedUnreadable: readonly string[] }> {
   const { snapshots, stored, unreadable, forget, dryRun, mayWrite, signal } = request;
   const available = await AvailableBlobs.of(repository);
+  if (stored.length > 0 && available.packs === 0) throw allPacksGone();
   // A table of their own: a tree that the repository's knows may be one of those that cannot be read.
   const written = BlobIndex.create(0);
   const packs = new PackStore(repository, written, { dryRun, readBack: false, mayWrite });
@@ -99,6 +103,11 @@ export async function repairSnapshots(
     mayWrite,
     signal,
   });
+  const remove = async (id: string): Promise<void> => {
+    await mayWrite;
+    await keepIfThere(repository.storage, "snapshot", id, request.keep);
+    await replacer.remove(id);
+  };
   const repaired: RepairedSnapshot[] = [];
   for (const [at, snapshot] of snapshots.entries()) {
     const tree = trees[at]!;
@@ -109,11 +118,18 @@ export async function repairSnapshots(
       const inherited = request.inheritedTags?.(snapshot) ?? snapshot.tags;
       newId = await replacer.replace(snapshot, { tree, tags: forget ? inherited : withTag(inherited) });
     }
-    if (!dryRun && isRemoved && tree === null) await replacer.remove(snapshot.id);
+    if (!dryRun && isRemoved && tree === null) await remove(snapshot.id);
     repaired.push({ snapshot, outcome, newId, isRemoved });
   }
-  if (!dryRun) for (const id of unreadable) await replacer.remove(id);
+  if (!dryRun) for (const id of unreadable) await remove(id);
   return { snapshots: repaired, removedUnreadable: unreadable };
+}
+
+/** An empty directory, too, has its tree in a pack. */
+function allPacksGone(): HoldfastError {
+  return new HoldfastError("damaged", "there are snapshots, and not one pack is there: nothing was changed", {
+    hint: "is the storage mounted whole? If all packs are lost for good, remove the snapshots with `holdfast repo forget`",
+  });
 }
 
 function withTag(tags: readonly string[]): readonly string[] {
@@ -161,6 +177,11 @@ class AvailableBlobs {
       const hint = "run `holdfast repo repair index` first: without the whole index too much would be taken for lost";
       throw new HoldfastError("damaged", error.message, { hint, context: error.context, cause: error });
     }
+  }
+
+  /** How many packs there are. */
+  get packs(): number {
+    return this.#packSizes.size;
   }
 
   find(id: string): BlobLocation | null {

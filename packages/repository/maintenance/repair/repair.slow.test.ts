@@ -65,7 +65,7 @@ describe("the repair of the index", () => {
     const said = plan.packs.map(({ pack, kind }) => `${pack} ${kind}`).sort();
     assert.deepEqual(said, [`${gone} missing`, `${short} damaged`].sort());
     assert.deepEqual(await stateOf(storage), state);
-    await applyRepairIndex(repository, plan, { mayWrite });
+    await applyRepairIndex(repository, plan, { mayWrite, keep: repairs.keep });
     assert.equal((await planRepairIndex(repository, { readAllPacks: false })).isNeeded, false);
     // Its blobs are still there for whoever salvages it.
     assert.ok(await repository.loadBlob("data", truthFile("/grows").pieces[0]!.id));
@@ -86,7 +86,7 @@ describe("the repair of the index", () => {
       const plan = await planRepairIndex(repository, { readAllPacks: false });
       assert.ok(plan.oldIndexes.includes(name));
       assert.ok(plan.isNeeded);
-      await applyRepairIndex(repository, plan, { mayWrite });
+      await applyRepairIndex(repository, plan, { mayWrite, keep: repairs.keep });
       await repairs.assertRestHolds(storage, truth, new Set(), []);
     }
   });
@@ -170,7 +170,15 @@ describe("the repair of snapshots", () => {
   ): Promise<{ result: Awaited<ReturnType<typeof repairSnapshots>>; events: RepairSnapshotsEvent[] }> {
     const { snapshots } = await repository.loadSnapshots();
     const events: RepairSnapshotsEvent[] = [];
-    const request = { snapshots, stored: snapshots, unreadable: [], forget: false, dryRun: false, mayWrite };
+    const request = {
+      snapshots,
+      stored: snapshots,
+      unreadable: [],
+      forget: false,
+      dryRun: false,
+      mayWrite,
+      keep: repairs.keep,
+    };
     const result = await repairSnapshots(repository, { ...request, ...change }, (event) => events.push(event));
     return { result, events };
   }
@@ -237,7 +245,7 @@ describe("the repair of snapshots", () => {
     const before = await backUp(repository, scratch.path);
     for await (const { name } of storage.list("pack")) await storage.remove("pack", name);
     repository.forgetIndex();
-    await repairs.repairIndex(repository, false);
+    await repairs.repairIndex(repository, true);
     await backUp(repository, scratch.path, { parent: null });
     const { verdict } = await repairs.checkAll(await openRepository(storage));
     assert.equal(verdict, "clean");

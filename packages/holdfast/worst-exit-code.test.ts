@@ -1,7 +1,7 @@
 // Tests of the choice among exit codes.
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { exitCodes } from "../exit-codes.ts";
+import { exitCodes } from "./exit-codes.ts";
 import { worstExitCode } from "./worst-exit-code.ts";
 
 it("knows every exit code, and takes the worst", () => {

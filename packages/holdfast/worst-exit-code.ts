@@ -1,5 +1,5 @@
 // One exit code for several things that were done.
-import { exitCodes, type ExitCode } from "../exit-codes.ts";
+import { exitCodes, type ExitCode } from "./exit-codes.ts";
 
 /** From the best to the worst: the last ones can not even be looked at. */
 const order: readonly ExitCode[] = [
