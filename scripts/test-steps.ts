@@ -86,7 +86,9 @@ export async function testStep(name: string, files: readonly string[], limits: C
     ],
     limits,
   );
-  const counts = existsSync(countsFile) ? (JSON.parse(readFileSync(countsFile, "utf8")) as TestCounts) : undefined;
+  // A run that was ended before its time has counted nothing.
+  const text = existsSync(countsFile) ? readFileSync(countsFile, "utf8") : "";
+  const counts = text === "" ? undefined : (JSON.parse(text) as TestCounts);
   const problem = problemOf(status, counts);
   const tally = counts === undefined ? "no counts" : `${counts.passed} passed, ${counts.failed} failed`;
   return {
