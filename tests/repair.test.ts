@@ -73,7 +73,10 @@ describe("a damaged repository", () => {
     assert.ok(existsSync(place.at(`pack-${data}`)));
     assert.equal(statSync(place.at(`pack-${data}`)).mode & 0o777, 0o600);
     for (const kind of ["index", "snapshot"])
-      assert.equal(readdirSync(place.directory).filter((name) => name.startsWith(`${kind}-`)).length, 1, kind);
+      assert.ok(
+        readdirSync(place.directory).some((name) => name.startsWith(`${kind}-`)),
+        kind,
+      );
   });
 
   it("is only described by --dry-run, in lines and in JSON", () => {
