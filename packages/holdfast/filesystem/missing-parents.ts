@@ -14,11 +14,7 @@ export function makeParents(path: Buffer): void {
   try {
     make(directory);
   } catch (error) {
-    throw new HoldfastError(
-      "target",
-      `the directory ${displayPath(directory)} cannot be made (${(error as NodeJS.ErrnoException).code})`,
-      { hint: "check the path and who may write there", cause: error },
-    );
+    throw cannotBeMade(directory, error);
   } finally {
     process.umask(mask);
   }
@@ -27,7 +23,11 @@ export function makeParents(path: Buffer): void {
 /** Makes a directory that only its owner may use, and what is missing above it; one that is there is left as it is. */
 export function makePrivateDirectory(path: string): void {
   makeParents(Buffer.from(path));
-  makeOne(Buffer.from(path), privateMode);
+  try {
+    makeOne(Buffer.from(path), privateMode);
+  } catch (error) {
+    throw cannotBeMade(Buffer.from(path), error);
+  }
 }
 
 /** Not by the recursive mkdir of node:fs: where directories cannot be made, as in /proc, that one tries for ever. */
@@ -45,6 +45,14 @@ function makeOne(directory: Buffer, mode: number): void {
     // Another process may have made it just now.
     if (!isDirectory(directory)) throw error;
   }
+}
+
+function cannotBeMade(directory: Buffer, error: unknown): HoldfastError {
+  return new HoldfastError(
+    "target",
+    `the directory ${displayPath(directory)} cannot be made (${(error as NodeJS.ErrnoException).code})`,
+    { hint: "check the path and who may write there", cause: error },
+  );
 }
 
 function isDirectory(path: Buffer): boolean {

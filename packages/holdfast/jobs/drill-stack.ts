@@ -9,7 +9,7 @@ import { exitCodes } from "../exit-codes.ts";
 import { saveRecord } from "../records/record-snapshot.ts";
 import { emptyRecord, type Proof } from "../records/stack-record.ts";
 import { requireFreeSpace } from "../restoring/free-space.ts";
-import { makeParents } from "../filesystem/missing-parents.ts";
+import { makePrivateDirectory } from "../filesystem/missing-parents.ts";
 import { removeStaleSandboxes, SandboxDirectory } from "../restoring/sandbox-directory.ts";
 import { isRunning } from "../state/process-identity.ts";
 import type { Chosen } from "./choose-snapshot.ts";
@@ -62,7 +62,7 @@ export function drillStack(
 
     async function tryRestore(): Promise<Pick<StackDrill, "restored" | "failure">> {
       const above = directory ?? join(context.state.path, "sandbox");
-      makeParents(Buffer.from(join(above, "sandbox")));
+      makePrivateDirectory(above);
       await removeStaleSandboxes(above, isRunning);
       await requireFreeSpace(Buffer.from(above), sizeBytes);
       await using sandbox = await SandboxDirectory.create(above);
